@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
-use crate::auth::Peer;
+use crate::auth::client::Client;
 
 /// How many lines there may be at once.
 const BURST: u32 = 200;
@@ -17,8 +17,8 @@ const BURST: u32 = 200;
 const REFILL: Duration = Duration::from_secs(1);
 /// How often what was left out is told.
 const INTERVAL: Duration = Duration::from_secs(60);
-/// How many peers are named.
-const MAX_PEERS: usize = 8;
+/// How many clients are named.
+const MAX_CLIENTS: usize = 8;
 
 /// That of all backends of this process.
 static BUDGET: Mutex<LineBudget> = Mutex::new(LineBudget::NEW);
@@ -30,11 +30,11 @@ struct LineBudget {
     /// Since when lines count again.
     since: Option<Instant>,
     left_out: BTreeMap<&'static str, u64>,
-    peers: BTreeSet<Peer>,
+    clients: BTreeSet<Client>,
 }
 
 impl LineBudget {
-    const NEW: LineBudget = LineBudget { spent: 0, since: None, left_out: BTreeMap::new(), peers: BTreeSet::new() };
+    const NEW: LineBudget = LineBudget { spent: 0, since: None, left_out: BTreeMap::new(), clients: BTreeSet::new() };
 
     /// Whether a line may be written; else it is counted. The first that is left out begins an interval.
     fn spend(&mut self, kind: &'static str, now: Instant) -> Line {
@@ -55,8 +55,8 @@ impl LineBudget {
     /// What was left out, as a text; none begins an interval now.
     fn summary(&mut self) -> String {
         let kinds: Vec<_> = std::mem::take(&mut self.left_out).iter().map(|(kind, n)| format!("{n} {kind}")).collect();
-        let peers: Vec<_> = std::mem::take(&mut self.peers).iter().map(Peer::to_string).collect();
-        let by = if peers.is_empty() { String::new() } else { format!("; refused were {}", peers.join(", ")) };
+        let clients: Vec<_> = std::mem::take(&mut self.clients).iter().map(Client::to_string).collect();
+        let by = if clients.is_empty() { String::new() } else { format!("; refused were {}", clients.join(", ")) };
         format!("{}{by}", kinds.join(", "))
     }
 }
@@ -86,17 +86,18 @@ pub(crate) fn within_budget(kind: &'static str, write: impl FnOnce()) {
     }
 }
 
-/// Has the next summary name this peer.
-pub(crate) fn name_peer(peer: Peer) {
+/// Has the next summary name this client.
+pub(crate) fn name_client(client: Client) {
     let mut budget = BUDGET.lock();
-    if budget.peers.len() < MAX_PEERS {
-        budget.peers.insert(peer);
+    if budget.clients.len() < MAX_CLIENTS {
+        budget.clients.insert(client);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::Peer;
 
     #[tokio::test(start_paused = true)]
     async fn a_flood_of_lines_is_counted_and_lines_come_back_with_time() {
@@ -114,7 +115,7 @@ mod tests {
         assert_eq!(flood(100), (1, 0, 99));
         tokio::time::advance(Duration::from_secs(1000)).await;
         assert_eq!(flood(300), (200, 0, 100), "never more at once");
-        budget.peers.insert(Peer::OtherUser(1001));
+        budget.clients.insert(Client { peer: Peer::OtherUser(1001), address: None });
         budget.spend("forbidden_host", Instant::now());
         let told = "1 forbidden_host, 100097 unauthorized; refused were user 1001";
         assert_eq!(budget.summary(), told);

@@ -5,12 +5,23 @@ use std::io;
 
 use beep_python_protocol::{ErrorCode, Problem};
 
-use crate::line_budget::within_budget;
+use crate::auth::client::Client;
+use crate::line_budget::{name_client, within_budget};
 use crate::metrics::server_metrics::refused;
 
 /// Logs and counts an error response if the request or the host was at fault. Python exceptions and missing objects concern the
 /// client alone.
 pub(crate) fn log_rejection(problem: &Problem) {
+    log(problem, None);
+}
+
+/// The same, of a client that was not let in.
+pub(crate) fn log_denied(problem: &Problem, client: Client) {
+    name_client(client);
+    log(problem, Some(client));
+}
+
+fn log(problem: &Problem, client: Option<Client>) {
     let at_fault = matches!(
         problem.code,
         ErrorCode::InvalidRequest
@@ -35,7 +46,14 @@ pub(crate) fn log_rejection(problem: &Problem) {
         ErrorCode::InvalidRequest | ErrorCode::UnknownOperation => {
             within_budget(code, || tracing::warn!(code, "a request was refused; its answer says why"));
         }
-        _ if at_fault => within_budget(code, || tracing::warn!(code, "a request was refused: {}", problem.detail)),
+        _ if at_fault => within_budget(code, || {
+            tracing::warn!(
+                code,
+                client = client.map(tracing::field::display),
+                "a request was refused: {}",
+                problem.detail
+            );
+        }),
         _ => {}
     }
 }

@@ -19,6 +19,13 @@ pub(super) fn ask(url: &str, headers: &[&str], body: Option<&str>) -> (String, S
     (status.to_owned(), text.to_owned())
 }
 
+/// The version of HTTP that answers a client which begins with HTTP/2.
+pub(super) fn http2(url: &str) -> String {
+    let mut curl = Command::new("curl");
+    curl.args(["-s", "--http2-prior-knowledge", "-o", "/dev/null", "-w", "%{http_version} %{http_code}", url]);
+    CommandOutput::from(curl.output().unwrap()).stdout
+}
+
 /// The header with a token.
 pub(super) fn bearer(token: &str) -> String {
     format!("Authorization: Bearer {token}")

@@ -81,6 +81,8 @@ fn a_flood_of_refused_requests_is_counted_and_does_not_fill_the_log() {
     let lines = log.lines().filter(|line| line.contains("a request was refused")).count();
     let most = 200 + began.elapsed().as_secs() as usize + 1;
     assert!((200..=most).contains(&lines), "{lines} lines of {} requests", 2 * FLOOD);
+    let names = |line: &&str| line.contains("code=\"forbidden_host\"") && line.contains("client=this user");
+    assert_eq!(log.lines().filter(names).count(), lines, "each says whose it was");
 }
 
 #[test]

@@ -95,6 +95,8 @@ fn names_are_checked_without_tls_beyond_loopback() {
     assert_eq!(ask(&address, "/health", None, None).0, "401");
     let rebound = curl::ask(&format!("{address}/health"), &["Host: evil.example"], None);
     assert_eq!(rebound.0, "403");
+    let log = home.success(&["logs"]);
+    assert_eq!(log.lines().filter(|line| line.contains(&format!("client={ip}"))).count(), 2, "{log}");
     assert_eq!(home.success(&["eval", "6 * 7"]), "42\n", "its own user's commands have the token");
 }
 

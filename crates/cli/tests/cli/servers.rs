@@ -9,6 +9,7 @@ use std::process::Stdio;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
+use super::curl;
 use super::test_home::{CommandOutput, TestHome, port_of, signal, wait_until};
 use crate::support::port::Port;
 
@@ -70,6 +71,16 @@ fn port_in_use_names_its_owner() {
         "hint: it is the server [ID]: `beep-python stop [ID]` stops it; choose another port with --port or, for RPC, --rpc-port; 0 takes a free one"
     );
     assert_eq!(home.json(&["status"]).as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn both_ports_speak_http2_without_tls_too() {
+    let home = TestHome::with_runtime();
+    let server = home.json(&["start", "http", "rpc", "--port", "0", "--rpc-port", "0"]);
+    for endpoint in server["endpoints"].as_array().unwrap() {
+        let url = endpoint["url"].as_str().unwrap().replace("grpc://", "http://");
+        assert_eq!(curl::http2(&format!("{url}/health")), "2 200", "{url}");
+    }
 }
 
 #[test]

@@ -15,6 +15,7 @@ use crate::auth::accepted_tokens::AcceptedTokens;
 use crate::auth::access_denied::AccessDenied;
 use crate::auth::authority;
 use crate::auth::browser_logins::{BrowserLogins, User};
+use crate::auth::client::Client;
 use crate::auth::media::{Charset, Media};
 use crate::auth::named_tokens::NamedToken;
 use crate::auth::pending_connection::PendingConnection;
@@ -114,12 +115,12 @@ impl AccessPolicy {
 
     /// Accepts a connection from this address, or over the pipe; `None` when too many are unauthenticated already.
     pub fn accept(&self, peer: Peer, address: Option<IpAddr>) -> Option<PendingConnection> {
-        let within = self.config.auth_timeout;
+        let (within, client) = (self.config.auth_timeout, Client { peer, address });
         if self.trusts(peer) {
-            return Some(PendingConnection::trusted());
+            return Some(PendingConnection::trusted(client));
         }
         let place = self.places.take(peer, address)?;
-        Some(PendingConnection::new(place, within, self.tokens.clone()))
+        Some(PendingConnection::new(client, place, within, self.tokens.clone()))
     }
 
     /// The origin whose page sent a request, if its pages may.

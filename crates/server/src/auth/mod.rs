@@ -11,6 +11,7 @@ mod access_denied;
 pub(crate) mod access_policy;
 mod authority;
 mod browser_logins;
+pub(crate) mod client;
 pub(crate) mod media;
 mod named_tokens;
 mod origin;

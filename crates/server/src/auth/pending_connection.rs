@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::auth::accepted_tokens::AcceptedTokens;
+use crate::auth::client::Client;
 use crate::auth::named_tokens::{NamedToken, now};
 use crate::auth::pending_places::Place;
 use crate::line_budget::within_budget;
@@ -24,6 +25,7 @@ const LOOK: Duration = Duration::from_secs(60);
 /// A connection that may have to authenticate.
 #[derive(Debug)]
 pub struct PendingConnection {
+    client: Client,
     /// How it authenticates; `None` where it need not.
     authenticating: Option<Authenticating>,
 }
@@ -43,11 +45,16 @@ struct Authenticating {
 
 impl PendingConnection {
     /// One that needs no token.
-    pub(super) fn trusted() -> PendingConnection {
-        PendingConnection { authenticating: None }
+    pub(super) fn trusted(client: Client) -> PendingConnection {
+        PendingConnection { client, authenticating: None }
     }
 
-    pub(super) fn new(place: Place, within: Duration, tokens: Arc<AcceptedTokens>) -> PendingConnection {
+    pub(super) fn new(
+        client: Client,
+        place: Place,
+        within: Duration,
+        tokens: Arc<AcceptedTokens>,
+    ) -> PendingConnection {
         let authenticating = Authenticating {
             place: Mutex::new(Some(place)),
             authenticated: AtomicBool::new(false),
@@ -56,7 +63,12 @@ impl PendingConnection {
             shown: Mutex::default(),
             one_more: Notify::new(),
         };
-        PendingConnection { authenticating: Some(authenticating) }
+        PendingConnection { client, authenticating: Some(authenticating) }
+    }
+
+    /// Whose it is.
+    pub(crate) fn client(&self) -> Client {
+        self.client
     }
 
     /// Whether it needs a token.
@@ -148,6 +160,8 @@ mod tests {
 
     const WITHIN: Duration = Duration::from_secs(10);
 
+    const CLIENT: Client = Client { peer: Peer::SameUser, address: None };
+
     struct Fixture {
         places: PendingPlaces,
         tokens: Arc<AcceptedTokens>,
@@ -174,7 +188,7 @@ mod tests {
 
         fn try_pending(&self) -> Option<PendingConnection> {
             let place = self.places.take(Peer::SameUser, None)?;
-            Some(PendingConnection::new(place, WITHIN, self.tokens.clone()))
+            Some(PendingConnection::new(CLIENT, place, WITHIN, self.tokens.clone()))
         }
     }
 
@@ -189,7 +203,7 @@ mod tests {
         assert!(fixture.try_pending().is_none());
         late.denied().await;
         assert!(timeout(2 * WITHIN, authenticated.denied()).await.is_err());
-        let trusted = PendingConnection::trusted();
+        let trusted = PendingConnection::trusted(CLIENT);
         assert!(timeout(2 * WITHIN, trusted.denied()).await.is_err());
         drop((late, next));
         let _both = (fixture.pending(), fixture.pending());

@@ -26,17 +26,15 @@ use crate::bounds::ConnectionPlace;
 use crate::http::body::HttpBody;
 use crate::http::route::Route;
 use crate::http::{data, login, operation};
-use crate::line_budget::name_peer;
 use crate::metrics::observed::observe;
 use crate::metrics::page::page;
 use crate::server_context::ServerContext;
 use crate::spans;
 use crate::stage::Stage;
-use crate::tls::ServerStream;
 use crate::transport::Transport;
 use crate::web::admission::{admit, part};
 use crate::web::body::{RequestBody, read_coded_body};
-use crate::web::connection::{drive, http2_builder, secure};
+use crate::web::connection::{begin, drive, http2_builder};
 use crate::web::content_coding::ContentCoding;
 use crate::web::cors;
 use crate::web::half_closed::{HalfClosing, InFlightBody, UnderWay};
@@ -69,18 +67,13 @@ async fn serve_connection(
     let Some(pending) = server.access.accept(peer, Some(remote.ip())).map(Arc::new) else { return };
     let span = spans::connection("http", remote);
     let _ = stream.set_nodelay(true);
-    let (stream, http2) = match &server.tls {
-        Some(tls) => match secure(tls, stream, &pending, &mut stage).await {
-            Some(secured) => secured,
-            None => return,
-        },
-        None => (ServerStream::Plain(stream), false),
-    };
+    let head_time = place.head_time(IDLE_TIMEOUT);
+    let beginning = begin(stream, server.tls.as_ref(), &pending, &mut stage, head_time);
+    let Some((stream, http2)) = beginning.await else { return };
     let authenticating = pending.clone();
     let under_way = UnderWay::default();
     let requests = under_way.clone();
     let stages = stage.clone();
-    let head_time = place.head_time(IDLE_TIMEOUT);
     let service = service_fn(move |request: Request<Incoming>| {
         let (server, pending, _under_way) = (server.clone(), authenticating.clone(), requests.begin());
         let (stage, place) = (stages.clone(), place.clone());
@@ -122,7 +115,7 @@ async fn handle_request(
         (None, false) => authorize_and_route(server, peer, pending, &parts, &mut body).await,
         (None, true) => match server.access.authorize_preflight(peer, &parts) {
             Ok(()) => cors::preflight(&parts.headers),
-            Err(denied) => response::problem(&Problem::from(denied)),
+            Err(denied) => response::denied(&Problem::from(denied), pending.client()),
         }
         .map(HttpBody::Whole),
     };
@@ -150,8 +143,7 @@ async fn authorize_and_route(
     let Authorized { charset, token, permissions } = match server.access.authorize_parts(media, peer, parts) {
         Ok(authorized) => authorized,
         Err(denied) => {
-            name_peer(peer);
-            return whole(response::problem(&Problem::from(denied)));
+            return whole(response::denied(&Problem::from(denied), pending.client()));
         }
     };
     pending.mark_authenticated(token.as_ref());

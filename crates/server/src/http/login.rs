@@ -12,7 +12,6 @@ use serde_json::json;
 
 use crate::auth::pending_connection::PendingConnection;
 use crate::auth::{LOGIN_LIFETIME, NamedToken, Peer};
-use crate::line_budget::name_peer;
 use crate::server_context::ServerContext;
 use crate::web::response;
 
@@ -37,10 +36,7 @@ pub(super) fn log_in(
     parts: &Parts,
     login: &str,
 ) -> Response<Chunks> {
-    let refused = |problem: &Problem| {
-        name_peer(peer);
-        response::problem(problem)
-    };
+    let refused = |problem: &Problem| response::denied(problem, pending.client());
     match server.access.log_in(peer, parts, login) {
         Ok(Some(logged_in)) => {
             pending.mark_authenticated(logged_in.token.as_ref());

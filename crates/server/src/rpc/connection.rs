@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 use std::net::TcpListener as StdListener;
 use std::sync::Arc;
-use std::time::Duration;
 
 use beep_python_protocol::{ErrorCode, Problem};
 use http::request::Parts;
@@ -17,33 +16,25 @@ use tokio::sync::watch;
 use tracing::Instrument;
 
 use crate::accept::{IDLE_TIMEOUT, serve_all};
+use crate::auth::client::Client;
 use crate::auth::media::Media;
 use crate::auth::pending_connection::PendingConnection;
 use crate::auth::{Authorized, Peer};
 use crate::bounds::ConnectionPlace;
-use crate::line_budget::name_peer;
 use crate::rpc::body::RpcBody;
 use crate::rpc::health_reflection::HealthReflection;
 use crate::rpc::{grpc, pascal_json};
 use crate::server_context::ServerContext;
 use crate::spans;
 use crate::stage::{Stage, closing};
-use crate::tls::ServerStream;
 use crate::web::admission::{admit, part};
 use crate::web::body::RequestBody;
-use crate::web::connection::{drive, http2_builder, secure};
+use crate::web::connection::{begin, drive, http2_builder};
 use crate::web::cors;
 use crate::web::half_closed::{HalfClosing, InFlightBody, UnderWay};
 use crate::web::panic::or_answer;
 use crate::web::response;
 
-/// The first bytes of a connection that speaks HTTP/2.
-const HTTP2_PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// No request of HTTP/1.1 begins with as many of the same bytes.
-const DISTINCT_BYTES: usize = 3;
-/// How long the rest of the preface is waited for before the socket is read again.
-const FIRST_WAIT: Duration = Duration::from_millis(5);
-const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// Serves RPC on these sockets until the server closes; then finishes the requests in progress, and returns.
 pub async fn serve(
     listeners: Vec<StdListener>,
@@ -73,23 +64,10 @@ async fn serve_connection(
     let peer = Peer::of(local, remote);
     let Some(pending) = server.access.accept(peer, Some(remote.ip())).map(Arc::new) else { return };
     let span = spans::connection("rpc", remote);
-    let head_time = place.head_time(IDLE_TIMEOUT);
     let _ = stream.set_nodelay(true);
-    let (stream, http2) = match &server.tls {
-        Some(tls) => match secure(tls, stream, &pending, &mut stage).await {
-            Some(secured) => secured,
-            None => return,
-        },
-        None => {
-            let preface = tokio::select! {
-                preface = tokio::time::timeout(head_time, speaks_http2(&stream)) => preface,
-                () = pending.denied() => return,
-                () = closing(&mut stage) => return,
-            };
-            let Ok(Ok(http2)) = preface else { return };
-            (ServerStream::Plain(stream), http2)
-        }
-    };
+    let head_time = place.head_time(IDLE_TIMEOUT);
+    let beginning = begin(stream, server.tls.as_ref(), &pending, &mut stage, head_time);
+    let Some((stream, http2)) = beginning.await else { return };
     let stages = stage.clone();
     let under_way = UnderWay::default();
     let requests = under_way.clone();
@@ -124,24 +102,6 @@ async fn serve_connection(
     }
 }
 
-/// Whether a connection speaks HTTP/2, from its first bytes, which stay in the socket. Nothing else limits the time that
-/// the preface of HTTP/2 may take to arrive.
-async fn speaks_http2(stream: &TcpStream) -> std::io::Result<bool> {
-    let mut seen = [0; HTTP2_PREFACE.len()];
-    let mut wait = FIRST_WAIT;
-    loop {
-        match stream.peek(&mut seen).await? {
-            0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
-            n if n < seen.len() && HTTP2_PREFACE.starts_with(&seen[..n]) => {
-                // A part without the rest is rare, and the socket cannot wait for more than it has by itself.
-                tokio::time::sleep(wait).await;
-                wait = (2 * wait).min(LONGEST_WAIT);
-            }
-            n => return Ok(n >= DISTINCT_BYTES && seen[..DISTINCT_BYTES] == HTTP2_PREFACE[..DISTINCT_BYTES]),
-        }
-    }
-}
-
 /// Every request passes here: it is authorized first, then handed to its route.
 async fn handle_request(
     server: &ServerContext,
@@ -173,6 +133,14 @@ fn refuse(problem: &Problem, parts: &Parts) -> Response<RpcBody> {
     }
 }
 
+/// The same, of a client that was not let in.
+fn deny(problem: &Problem, parts: &Parts, client: Client) -> Response<RpcBody> {
+    match Media::of(&parts.headers) {
+        Media::Grpc => grpc::deny(problem, &parts.headers, client),
+        Media::Json | Media::Data => response::denied(problem, client).map(RpcBody::Json),
+    }
+}
+
 async fn authorize_and_route(
     server: &ServerContext,
     standard: &HealthReflection,
@@ -185,7 +153,7 @@ async fn authorize_and_route(
     if cors::is_preflight(parts) && server.access.allowed_origin(&parts.headers).is_some() {
         let authorized = server.access.authorize_preflight(peer, parts).map_err(Problem::from);
         let answer = authorized.map(|()| cors::preflight(&parts.headers));
-        return answer.unwrap_or_else(|denied| response::problem(&denied)).map(RpcBody::Json);
+        return answer.unwrap_or_else(|denied| response::denied(&denied, pending.client())).map(RpcBody::Json);
     }
     let media = Media::of(&parts.headers);
     let authorized =
@@ -193,8 +161,7 @@ async fn authorize_and_route(
     let Authorized { charset, token, permissions } = match authorized {
         Ok(authorized) => authorized,
         Err(denied) => {
-            name_peer(peer);
-            return refuse(&Problem::from(denied), parts);
+            return deny(&Problem::from(denied), parts, pending.client());
         }
     };
     pending.mark_authenticated(token.as_ref());

@@ -15,8 +15,9 @@ use tracing::Instrument;
 
 use crate::audit;
 use crate::auth::Permissions;
+use crate::auth::client::Client;
 use crate::metrics::observed::observe;
-use crate::rejection_log::log_rejection;
+use crate::rejection_log::{log_denied, log_rejection};
 use crate::rpc::body::RpcBody;
 use crate::rpc::events::{Messages, encode_events};
 use crate::rpc::request::{json_body, message};
@@ -130,6 +131,16 @@ async fn execute_session(
 /// An error status. All that is said goes into the headers, unless the client takes a message before them.
 pub(super) fn reject(problem: &Problem, asked: &HeaderMap) -> Response<RpcBody> {
     log_rejection(problem);
+    unlogged(problem, asked)
+}
+
+/// That of a client that was not let in.
+pub(super) fn deny(problem: &Problem, asked: &HeaderMap, client: Client) -> Response<RpcBody> {
+    log_denied(problem, client);
+    unlogged(problem, asked)
+}
+
+fn unlogged(problem: &Problem, asked: &HeaderMap) -> Response<RpcBody> {
     let mut trailers = trailers_of(problem);
     if problem.code == ErrorCode::UnsupportedMediaType {
         trailers.extend([compression::accepted()]);

@@ -7,8 +7,9 @@ use beep_python_runtime::session::service::json::{Chunks, EncodedEvent, EncodedR
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::Deserialize;
 
+use crate::auth::client::Client;
 use crate::events::splice_object;
-use crate::rejection_log::log_rejection;
+use crate::rejection_log::{log_denied, log_rejection};
 use crate::unix_socket::request::Id;
 
 /// The line of a response.
@@ -59,6 +60,16 @@ pub(super) fn event(id: Option<&Id>, event: EncodedEvent, out: &mut BytesMut) {
 /// The line of an error.
 pub(super) fn error(id: Option<&Id>, problem: &Problem) -> Chunks {
     log_rejection(problem);
+    unlogged(id, problem)
+}
+
+/// The line of the error of a client that was not let in.
+pub(super) fn denied(problem: &Problem, client: Client) -> Chunks {
+    log_denied(problem, client);
+    unlogged(None, problem)
+}
+
+fn unlogged(id: Option<&Id>, problem: &Problem) -> Chunks {
     let text = if problem.detail.is_empty() { &problem.title } else { &problem.detail };
     let written = serde_json::to_vec(text).and_then(|text| Ok((text, serde_json::to_vec(problem)?)));
     let (text, body) = written.unwrap_or_else(|_| (br#""the error cannot be written""#.to_vec(), b"null".to_vec()));

@@ -15,8 +15,8 @@ use tracing::Instrument;
 use crate::accept::serve_all;
 use crate::auth::AccessDenied;
 use crate::auth::Peer;
+use crate::auth::client::Client;
 use crate::bounds::ConnectionPlace;
-use crate::line_budget::name_peer;
 use crate::server_context::ServerContext;
 use crate::spans;
 use crate::stage::{Stage, closing};
@@ -63,11 +63,10 @@ async fn serve_connection(
 ) {
     let ended = match stream.peer_cred() {
         Ok(peer) if Peer::of_user(peer.uid()) != Peer::SameUser => {
-            name_peer(Peer::of_user(peer.uid()));
-            reject_peer(stream, AccessDenied::User).await
+            reject_peer(stream, AccessDenied::User, Peer::of_user(peer.uid())).await
         }
         Ok(peer) => match is_in_own_user_namespace(peer.pid()) {
-            Some(false) => reject_peer(stream, AccessDenied::Namespace).await,
+            Some(false) => reject_peer(stream, AccessDenied::Namespace, Peer::UnknownOnLoopback).await,
             own => {
                 let who = if own.is_some() { Peer::SameUser } else { Peer::UnknownOnLoopback };
                 let Some(pending) = server.access.accept(who, None) else { return };
@@ -82,9 +81,9 @@ async fn serve_connection(
     }
 }
 
-async fn reject_peer(mut stream: UnixStream, denied: AccessDenied) -> io::Result<()> {
+async fn reject_peer(mut stream: UnixStream, denied: AccessDenied, peer: Peer) -> io::Result<()> {
     let problem = Problem::from(denied);
-    let line = reply::error(None, &problem).contiguous();
+    let line = reply::denied(&problem, Client { peer, address: None }).contiguous();
     timeout(FLUSH_TIMEOUT, async {
         stream.write_all(&line).await?;
         stream.shutdown().await?;

@@ -9,7 +9,7 @@ use hyper_util::rt::TokioTimer;
 use hyper_util::server::graceful::GracefulConnection;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep, timeout};
 use tracing::{Instrument, Span};
 
 use crate::auth::pending_connection::PendingConnection;
@@ -18,6 +18,7 @@ use crate::rejection_log::log_disconnect;
 use crate::stage::{FIRST_REQUEST_TIME, Stage, closing};
 use crate::tls::{ServerStream, Tls};
 use crate::web::half_closed::UnderWay;
+use crate::web::http2_preface::speaks_http2;
 
 /// How many requests of one connection are served at once.
 const MAX_STREAMS: u32 = 256;
@@ -31,8 +32,30 @@ const PONG_TIMEOUT: Duration = Duration::from_secs(20);
 /// How often a server that stops checks whether a connection is idle.
 const GOODBYE_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Makes the handshake of a connection, which may be denied meanwhile; whether it speaks HTTP/2.
-pub(crate) async fn secure(
+/// Begins a connection, which may be denied meanwhile: makes its handshake, and tells whether it speaks HTTP/2.
+pub(crate) async fn begin(
+    stream: TcpStream,
+    tls: Option<&Tls>,
+    pending: &PendingConnection,
+    stage: &mut watch::Receiver<Stage>,
+    head_time: Duration,
+) -> Option<(ServerStream, bool)> {
+    if let Some(tls) = tls {
+        return secure(tls, stream, pending, stage).await;
+    }
+    let preface = tokio::select! {
+        biased;
+        preface = timeout(head_time, speaks_http2(&stream)) => preface,
+        () = pending.denied() => return None,
+        // What has connected may be about to ask, and is told then.
+        () = async { closing(stage).await; sleep(FIRST_REQUEST_TIME).await } => return None,
+    };
+    let Ok(Ok(http2)) = preface else { return None };
+    Some((ServerStream::Plain(stream), http2))
+}
+
+/// Makes the handshake of a connection; whether it speaks HTTP/2.
+async fn secure(
     tls: &Tls,
     stream: TcpStream,
     pending: &PendingConnection,

@@ -5,7 +5,8 @@ use beep_python_runtime::session::service::json::{Chunks, EncodedResponse};
 use http::header::{ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, Response, StatusCode};
 
-use crate::rejection_log::log_rejection;
+use crate::auth::client::Client;
+use crate::rejection_log::{log_denied, log_rejection};
 use crate::web::content_coding;
 use crate::web::event_body::Framing;
 
@@ -26,6 +27,16 @@ pub(crate) fn json(text: Vec<u8>) -> Response<Chunks> {
 /// An error.
 pub(crate) fn problem(problem: &Problem) -> Response<Chunks> {
     log_rejection(problem);
+    unlogged(problem)
+}
+
+/// The error of a client that was not let in.
+pub(crate) fn denied(problem: &Problem, client: Client) -> Response<Chunks> {
+    log_denied(problem, client);
+    unlogged(problem)
+}
+
+fn unlogged(problem: &Problem) -> Response<Chunks> {
     let text = serde_json::to_vec(problem).unwrap_or_default();
     let mut response = Response::new(Chunks::one(text));
     *response.status_mut() = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
