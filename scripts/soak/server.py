@@ -75,14 +75,6 @@ class Server:
     def stop(self):
         self.run("stop", "--all")
 
-    def remove(self):
-        """Ends what is left, and removes the folders."""
-        for process in marked_processes(self.mark):
-            os.kill(process.pid, 9)
-        if self.log_disk:
-            subprocess.run(["umount", str(self.logs)], check=False)
-        shutil.rmtree(self.home, ignore_errors=True)
-        shutil.rmtree(self.temporary, ignore_errors=True)
 
 
 def build(binary):
@@ -96,3 +88,13 @@ def build(binary):
 
 def folder():
     return Path(tempfile.mkdtemp(prefix="beep-soak-"))
+
+
+def discard(folder, name):
+    """What is left of a server: processes that still run, its disk, its folders."""
+    for process in marked_processes(f"BEEP_SOAK={folder.name}-{name}"):
+        os.kill(process.pid, 9)
+    subprocess.run(["umount", str(folder / name / "logs")], capture_output=True, check=False)
+    if not os.path.ismount(folder / name / "logs"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+        shutil.rmtree(folder / f"{name}.tmp", ignore_errors=True)
