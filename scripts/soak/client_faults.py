@@ -155,7 +155,7 @@ def slow_reader(context, c):
     for wire in RAW_WIRES:
         nonce = f"slow{context.random.randrange(1 << 30)}"
         address, sent = request_bytes(context, wire, "eval", {"expression": f"'x' * {BIG} + '{nonce}'"})
-        with raw_connection(address, buffer=4096) as connection:
+        with raw_connection(address, buffer=32768) as connection:
             connection.sendall(sent)
             connection.shutdown(socket.SHUT_WR)
             context.answered(wire, "eval", lambda connection=connection: read_all(connection, 0.01, 50_000), "x" * 1000 + nonce, BIG)
@@ -207,6 +207,7 @@ def second_user(context, c):
         return
     script = (
         "import os, socket, sys\n"
+        "socket.getaddrinfo('127.0.0.1', 1)\n"
         "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         "http, rpc, pipe = sys.argv[1:]\n"
         "for port, path in ((http, '/api/sessions'), (rpc, '/rpc/SessionService/ListSessions')):\n"

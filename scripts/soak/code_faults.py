@@ -108,16 +108,23 @@ def zygote_killed(context, c):
 
 
 def worker_stopped(context, c):
-    """It does not react, so its deadline ends it."""
+    """It does not react, so its call's deadline ends it."""
+    other = context.caller()
     with private(c):
+        other.session = c.session
         pid = c.call("eval", {"expression": "import os\nos.getpid()"})["value"]
+        call = Background(lambda: other.call("eval", {"expression": ENDLESS}, allowed=("deadline_exceeded",), timeoutMs=1500, graceMs=300))
+        until_running(c, c.session.id)
         os.kill(pid, signal.SIGSTOP)
-        c.call("eval", {"expression": "1"}, allowed=("deadline_exceeded",), timeoutMs=300, graceMs=300)
+        call.ended()
+        if other.wire.name != "grpc":
+            c.equal(other.refusal.problem.get("outcome"), "state_lost", "the outcome")
         c.equal(gone([pid]), [], "the stopped worker that lives still")
         for _ in range(3):
             if c.call("eval", {"expression": "1"}, allowed=("session_restarted", "worker_died")):
                 break
         works(c, 2)
+    context.close(other)
 
 
 def crashed(context, c):

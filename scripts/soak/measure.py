@@ -12,7 +12,7 @@ TOLERANCES = {
     "worker: resident MiB": 8.0, "worker: descriptors": 1, "log MiB": None,
 }  # fmt: skip
 # Code that defines functions is a file there; the worker keeps the 500 that were used last, see PROTOCOL.md.
-CODE_FOLDER, CODE_FILES = "ipykernel_beep_1000", 500
+CODE_FOLDER, CODE_FILES = "ipykernel_beep_", 500
 
 
 @dataclass
@@ -96,10 +96,10 @@ def files(folder):
     """The files and folders of a folder, but for those that may come and go."""
     found = []
     for path, folders, names in os.walk(folder):
-        if CODE_FOLDER in folders:
-            folders.remove(CODE_FOLDER)
-            if len(os.listdir(os.path.join(path, CODE_FOLDER))) > CODE_FILES + 8:
-                found.append(f"more than {CODE_FILES} files in {CODE_FOLDER}")
+        for code in [name for name in folders if name.startswith(CODE_FOLDER)]:
+            folders.remove(code)
+            if len(os.listdir(os.path.join(path, code))) > CODE_FILES + 8:
+                found.append(f"more than {CODE_FILES} files in {code}")
         found += [os.path.relpath(os.path.join(path, name), folder) for name in names + folders]
     return sorted(found)
 

@@ -35,12 +35,12 @@ class Pipe:
             self.socket.connect(self.path)
             self.stream = self.socket.makefile("rb")
 
-    def send(self, operation, body, options, data=b"", **more):
+    def send(self, operation, body, options, behind=b"", **more):
         self.ids += 1
         line = {"id": self.ids, "command": operation, "payload": body, **options, **more}
         try:
             self.open()
-            self.socket.sendall(json.dumps(line).encode() + b"\n" + data)
+            self.socket.sendall(json.dumps(line).encode() + b"\n" + behind)
         except OSError as error:
             self.close()
             raise Lost(f"{operation}: {error!r}") from error

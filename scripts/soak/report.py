@@ -46,7 +46,7 @@ def table(ledger, before, after):
 
 def judge(ledger):
     """What is wrong with the requests."""
-    wrong = list(ledger.errors)
+    wrong = sorted(ledger.errors)
     if ledger.open():
         wrong.append(f"{ledger.open()} requests have no outcome")
     for name in FAULTS:
