@@ -24,7 +24,7 @@ BAD_HTTP = [
     (b"POST /api/eval HTTP/1.1\r\nHost: evil.example\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}", 403),
     (b"POST /api/eval HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}", 403),
     (b"POST /api/eval HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nabcd", 400),
-    (b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Big: " + b"x" * 300_000 + b"\r\n\r\n", 431),
+    (b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Big: " + b"x" * 1_000_000 + b"\r\n\r\n", 431),
     (b"\x00\xff nonsense\r\n\r\n", 400),
 ]  # fmt: skip
 BAD_LINES = [b"nonsense", b"[1, 2]", b'{"command": 5}', b'{"command": "nothing"}', b'{"command": "eval", "payload": {"expression": 1}}', b"\xff\xfe\xfd",

@@ -7,7 +7,7 @@ import threading
 import time
 
 from ledger import Session
-from measure import marked_processes, settle
+from measure import marked, settle
 
 ENDLESS = "while True: pass"
 NAP = "import time\ntime.sleep(600)"
@@ -74,17 +74,22 @@ def works(c, epoch=None):
 
 def gone(pids):
     def look():
-        return [pid for pid in pids if os.path.exists(f"/proc/{pid}") and "Z" not in status(pid)]
+        return [pid for pid in pids if os.path.exists(f"/proc/{pid}") and state(pid) != "Z"]
 
     return settle(10, look)
 
 
-def status(pid):
+def state(pid):
     try:
         with open(f"/proc/{pid}/stat") as file:
             return file.read().rpartition(")")[2].split()[0]
     except OSError:
         return "Z"
+
+
+def kill(pid):
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
 def worker_killed(context, c):
@@ -93,16 +98,14 @@ def worker_killed(context, c):
     pid = c.call("session_get", {"sessionId": session.id}).get("pid")
     session.fault("worker killed")
     # Its number is not another process's by now.
-    if pid and any(process.pid == pid for process in marked_processes(context.server.mark)):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    if pid and pid in marked(context.server.mark):
+        kill(pid)
 
 
 def zygote_killed(context, c):
     """What sessions are forked from; those that are there go on, and new ones are made."""
     for zygote in context.server.zygotes():
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(zygote.pid, signal.SIGKILL)
+        kill(zygote)
     with private(c):
         works(c)
 

@@ -18,9 +18,9 @@ CALM, ROUGH = 3, 3
 class Context:
     """One for each thread, with chance of its own; the sessions are those of all."""
 
-    def __init__(self, server, ledger, random, seed, calm=(), rough=(), clock=None):
+    def __init__(self, server, ledger, random, seed, calm=None, rough=None, clock=None):
         self.server, self.ledger, self.random, self.seed = server, ledger, random, seed
-        self.calm, self.rough, self.clock = list(calm), list(rough), clock
+        self.calm, self.rough, self.clock = [] if calm is None else calm, [] if rough is None else rough, clock
         self.wires = list(WIRES)
         self.lock, self.open = threading.Lock(), []
 

@@ -2,7 +2,6 @@
 
 import os
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 MIB = 1 << 20
@@ -15,41 +14,40 @@ TOLERANCES = {
 CODE_FOLDER, CODE_FILES = "ipykernel_beep_", 500
 
 
-@dataclass
-class Process:
-    pid: int
-    parent: int
-    command: str
+def processes():
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
 
 
-def marked_processes(mark):
-    """All processes with this variable in their environment, however they were started; zombies have none."""
-    wanted, found = mark.encode(), []
-    for folder in Path("/proc").iterdir():
-        if not folder.name.isdigit():
-            continue
+def parent(pid):
+    """0 for a process that has ended."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
+def command(pid):
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def marked(mark):
+    """The processes with this variable in their environment, however they were started; zombies have none."""
+    found = []
+    for pid in processes():
         try:
-            if wanted not in (folder / "environ").read_bytes().split(b"\0"):
-                continue
-            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-        except (OSError, ValueError, IndexError):
-            continue
-        found.append(Process(int(folder.name), parent, command))
+            if mark.encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+                found.append(pid)
+        except OSError:
+            pass
     return found
 
 
 def children(pid):
     """Those of a process that it has not waited for, zombies included."""
-    found = []
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            try:
-                if int((folder / "stat").read_text().rpartition(")")[2].split()[1]) == pid:
-                    found.append(int(folder.name))
-            except (OSError, ValueError):
-                pass
-    return found
+    return [each for each in processes() if parent(each) == pid]
 
 
 def resident(pid):
@@ -112,8 +110,7 @@ def home_files(server):
 
 def take(server, worker):
     """All figures, by name; lists count as they are."""
-    processes = marked_processes(server.mark)
-    zygotes = [each.pid for each in server.zygotes()]
+    zygotes = server.zygotes()
     return {
         "server: resident MiB": round(resident(server.pid) / MIB, 1),
         "server: descriptors": len(descriptors(server.pid)),
@@ -123,12 +120,12 @@ def take(server, worker):
         "zygotes: descriptors": sum(len(descriptors(pid)) for pid in zygotes),
         "worker: resident MiB": round(resident(worker) / MIB, 1),
         "worker: descriptors": len(descriptors(worker)),
-        "processes": len(processes),
+        "processes": len(marked(server.mark)),
         "children of the server": len(children(server.pid)),
         "connections": connections(server),
         "files in the temporary folder": files(server.temporary),
         "files in the home": home_files(server),
-        "files in /dev/shm": sorted(name for name in os.listdir("/dev/shm") if not name.startswith("sem.")),
+        "files in /dev/shm": os.listdir("/dev/shm") if server.alone else [],
         "log MiB": round(sum(file.stat().st_size for file in server.logs.iterdir()) / MIB, 2),
     }
 
@@ -159,14 +156,3 @@ def settle(seconds, look):
             return wrong
         time.sleep(0.2)
 
-
-def ours(names):
-    """Of files in /dev/shm, those that no other process of the machine uses."""
-    used = set()
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            try:
-                used |= {name for name in names if f"/dev/shm/{name}" in (folder / "maps").read_text()}
-            except OSError:
-                pass
-    return names - used

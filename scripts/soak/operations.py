@@ -170,14 +170,15 @@ def sessions(c):
 
 
 def followed(c, other):
-    """The events of a session, until it is deleted."""
+    """The events of a session, what a thread prints among them, until it is deleted."""
     session = other.call("session_create")["sessionId"]
+    code = f"import threading\ngo = threading.Event()\nthreading.Thread(target=lambda: (go.wait(), print('{c.nonce}', flush=True))).start()"
     deleted = []
 
     def each(name, event):
         if name == "session":
-            code = f"import threading\nthreading.Timer(0.01, print, ['{c.nonce}'], {{'flush': True}}).start()"
             other.call("eval", {"expression": code}, session=session)
+            other.call("eval", {"expression": "go.set()"}, session=session)
         if name == "stdout" and c.nonce in event["text"]:
             deleted.append(other.call("session_delete", {"sessionId": session}))
 

@@ -1,8 +1,10 @@
 """The table of what happened, and the judgement."""
 
-from load import FAULTS, HEALTH_SECONDS
+from load import FAULTS
 from wire import PAGES, RPCS, http_route
 
+# The slowest answer of health that is right on a busy machine.
+HEALTH_SECONDS = 10.0
 KILLS = ("worker killed (-9)", "zygote killed (-9)", "client killed (-9)", "worker stopped")
 
 
@@ -24,7 +26,7 @@ def not_called(context, ledger):
     return wrong
 
 
-def table(ledger, before, after):
+def table(ledger, figures):
     operations = set().union(*ledger.operations.values()) if ledger.operations else set()
     rows = [("operations", len(operations)), ("wires", ", ".join(f"{name} {count}" for name, count in sorted(ledger.requests.items())))]
     rows += [("requests", ledger.total), *((f"  {name}", count) for name, count in sorted(ledger.outcomes.items()))]
@@ -37,11 +39,11 @@ def table(ledger, before, after):
     print()
     for name, value in rows:
         print(f"{name:{width}}  {value}")
-    if after:
+    if "after" in figures:
         print(f"\n{'':30}  {'before':>8}  {'after':>8}")
-    for name, value in after.items():
-        was, now = (len(each) if isinstance(each, list) else each for each in (before[name], value))
-        print(f"{name:30}  {was:>8}  {now:>8}")
+        for name, value in figures["after"].items():
+            was, now = (len(each) if isinstance(each, list) else each for each in (figures["before"][name], value))
+            print(f"{name:30}  {was:>8}  {now:>8}")
 
 
 def judge(ledger):

@@ -7,7 +7,7 @@ raises `Refused` for an answer that is a problem, and `Lost` where there is no a
 
 import re
 
-TIMEOUT = 60.0
+TIMEOUT = 30.0
 # The rpc of each operation; that of the pipe is the name itself.
 RPCS = {
     "eval": "PythonService/Evaluate", "import": "PythonService/ImportModule", "create": "PythonService/CreateObject",
