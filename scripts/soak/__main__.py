@@ -38,6 +38,8 @@ def inside(options, folder):
     series = "%d.%d" % sys.version_info[:2]
     if "BEEP_PYTHON_TEST_PACKAGES" in os.environ:
         sys.path.append(os.path.join(os.environ["BEEP_PYTHON_TEST_PACKAGES"], "grpcio", series))
+    # Its own processes are of other programs, so it need not care for them.
+    os.environ |= {"GRPC_ENABLE_FORK_SUPPORT": "0", "GRPC_VERBOSITY": "ERROR"}
     # With the threads of grpcio, which must not be there before the child is.
     import soak
 

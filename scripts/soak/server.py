@@ -9,7 +9,7 @@ from measure import children, command
 from protobuf import Schema
 from supervisor import mount
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PROTO = ROOT / "crates/protocol/proto/python_service.proto"
 PROVIDERS = "".join(f"[provider.soak{number}]\npackages = []\n" for number in range(4))
 LOG_BYTES, LOG_FILES = 1 << 20, 2
