@@ -91,7 +91,7 @@ class Caller:
             self.refusal = refused
             self.ledger.end("refused, as expected")
             return True
-        fault = self.session.explains(refused.code, self.since)
+        fault = self.session.explains(refused.code, self.since) or self.ledger.all_sessions.explains(refused.code, self.since)
         if fault:
             self.ledger.failed(fault)
         else:

@@ -104,6 +104,7 @@ def worker_killed(context, c):
 
 def zygote_killed(context, c):
     """What sessions are forked from; those that are there go on, and new ones are made."""
+    context.ledger.all_sessions.fault("zygote killed")
     for zygote in context.server.zygotes():
         kill(zygote)
     with private(c):

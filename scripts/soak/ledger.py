@@ -12,6 +12,8 @@ EXPLAINS = {
     "worker killed": GONE | {"python_exception", "data_lost"},
     "session restarted": GONE | {"python_exception"},
     "session interrupted": {"cancelled"},
+    # Of all sessions.
+    "zygote killed": {"worker_unavailable"},
     "code crashed": GONE | {"python_exception", "data_lost"},
 }
 
@@ -44,6 +46,7 @@ class Ledger:
         self.outcomes = collections.Counter()
         self.failed_by = collections.Counter()
         self.faults = collections.Counter()
+        self.all_sessions = Session("", rough=True)
         self.skipped = {}
         self.errors = []
         self.slowest = 0.0

@@ -23,8 +23,7 @@ def run(context, name, until):
     """One round, until that time: each client makes its share of all operations on all wires, and each fault happens, then come others by chance."""
     context.make_sessions()
     pairs = [(scenario, wire) for scenario in operations.SCENARIOS for wire in context.wires if operations.suits(scenario, wire)]
-    # The limit that stands in for a full disk holds for all files of the server, so it comes alone.
-    faults = [fault for fault in FAULTS if fault != "full disk" or context.server.log_disk]
+    faults = list(FAULTS)
     chance = random.Random(f"{context.seed}/{name}")
     chance.shuffle(pairs)
     chance.shuffle(faults)
@@ -40,8 +39,6 @@ def run(context, name, until):
         thread.start()
     for thread in threads:
         thread.join()
-    if not context.server.log_disk:
-        make_fault("full disk", context)
     context.calm.clear()
     context.rough.clear()
 
@@ -86,9 +83,7 @@ def make_faults(context, first, over):
     deck = []
     while first or not over():
         deck = deck or context.random.sample(sorted(FAULTS), len(FAULTS))
-        name = (first or deck).pop()
-        if name != "full disk" or context.server.log_disk:
-            make_fault(name, context)
+        make_fault((first or deck).pop(), context)
 
 
 def make_fault(name, context):

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 MIB = 1 << 20
-# How much more there may be after the load than before it: allocators keep some memory, and the pool of threads is warm.
+# How much more there may be after the load than before it: allocators keep some memory between what is in use.
 TOLERANCES = {
     "server: resident MiB": 24.0, "server: descriptors": 3, "server: threads": 3, "zygotes: resident MiB": 8.0, "zygotes: descriptors": 1,
     "worker: resident MiB": 8.0, "worker: descriptors": 1, "log MiB": None,

@@ -57,12 +57,6 @@ class Server:
         host, _, port = url.split("//")[1].rstrip("/").rpartition(":")
         return host, int(port)
 
-    def alive(self):
-        try:
-            return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-        except OSError:
-            return False
-
     def zygotes(self):
         """The processes that workers are forked from: children of the server, with the worker's program."""
         return [pid for pid in children(self.pid) if "_boot.py zygote" in command(pid)]

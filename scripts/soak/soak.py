@@ -30,28 +30,33 @@ def soak(options, folder):
     print(f"Seed {options.seed}; wires: {', '.join(WIRES)}" + ("" if "grpc" in WIRES else " (grpcio cannot be imported)"), flush=True)
     alone = private_mounts() and mount("/dev/shm", "mode=1777")
     if not alone:
-        print("Nothing can be mounted: a full disk is a limit of the log's size, and /dev/shm, which others use, is not looked at.", flush=True)
+        print("Nothing can be mounted, so /dev/shm, which others use, is not looked at.", flush=True)
     ledger, wrong, servers, figures = Ledger(), [], [], {}
     signal.signal(signal.SIGALRM, late)
     signal.alarm(int(options.minutes * 60) + LATE)
+    interrupted = False
     try:
         wrong += load_and_compare(options, folder, alone, ledger, servers, figures)
-    except (Exception, KeyboardInterrupt):
+    except KeyboardInterrupt:
+        interrupted = True
+    except Exception:
         wrong.append("the soak itself failed: " + traceback.format_exc())
     signal.alarm(0)
+    # Before the servers stop, which clients that still run would count.
+    wrong += sorted(ledger.errors) if interrupted else report.judge(ledger)
     for server in servers:
         wrong += stop(server)
     if alone:
         wrong += [f"/dev/shm/{name} is left" for name in os.listdir("/dev/shm")]
     report.table(ledger, figures)
-    wrong += report.judge(ledger)
     if not wrong:
-        print("\nNothing is wrong.")
-        return 0
+        print("\nIt was interrupted." if interrupted else "\nNothing is wrong.")
+        return int(interrupted)
     print(f"\n{len(wrong)} things are wrong; `--seed {options.seed}` repeats the choices:", file=sys.stderr)
     for text in wrong[:60]:
         print("* " + text, file=sys.stderr)
-    keep_logs(folder, options.seed)
+    if not interrupted:
+        keep_logs(folder, options.seed)
     return 1
 
 
@@ -104,6 +109,9 @@ def quiet(context):
         for session in caller.call("session_list")["sessions"]:
             if session["sessionId"] != "default":
                 caller.call("session_delete", {"sessionId": session["sessionId"]})
+        # After a large body the server gives back what memory is free: a second later, so that the next body may use it.
+        caller.call("eval", {"expression": "1", "locals": {"large": "x" * (2 << 20)}}, session="default")
+        time.sleep(2)
         caller.call("session_restart", {"sessionId": "default"})
         return caller.call("eval", {"expression": "import os\nos.getpid()"}, session="default")["value"]
     finally:

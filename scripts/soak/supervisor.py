@@ -4,7 +4,6 @@ import ctypes
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -13,7 +12,9 @@ from pathlib import Path
 
 from measure import command, parent, settle
 
-PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER, CLONE_NEWNS = 1, 36, 0x20000
+LIBC = ctypes.CDLL(None)
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x20000, 0x4000, 0x40000
 # How long the soak has to tell what it found, once it is interrupted.
 LAST_WORDS = 25
 
@@ -22,7 +23,7 @@ def supervise(soak, seconds):
     """Calls `soak(folder)` in a child; returns its exit status, or 1 where it left something or took longer."""
     folder = Path(tempfile.mkdtemp(prefix="beep-soak-"))
     # All processes of the soak are below this one, also those whose parents ended.
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     child = os.fork()
     if child == 0:
         run(soak, folder)
@@ -59,7 +60,7 @@ def run(soak, folder):
     try:
         # A second interrupt must not end the cleaning up.
         signal.signal(signal.SIGINT, once)
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGINT, 0, 0, 0)
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGINT, 0, 0, 0)
         os.setpgid(0, 0)
         status = soak(folder)
     except BaseException:
@@ -120,11 +121,9 @@ def kill_all():
 
 def private_mounts():
     """Mounts that this process makes are no other's, and end with it; false where that is not allowed."""
-    if ctypes.CDLL(None).unshare(CLONE_NEWNS) != 0:
-        return False
-    return subprocess.run(["mount", "--make-rprivate", "/"], capture_output=True, check=False).returncode == 0
+    return LIBC.unshare(CLONE_NEWNS) == 0 and LIBC.mount(None, b"/", None, MS_REC | MS_PRIVATE, None) == 0
 
 
 def mount(folder, options):
     """An empty disk of its own in this folder."""
-    return subprocess.run(["mount", "-t", "tmpfs", "-o", options, "soak", str(folder)], capture_output=True, check=False).returncode == 0
+    return LIBC.mount(b"soak", os.fsencode(folder), b"tmpfs", 0, options.encode()) == 0
