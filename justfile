@@ -16,6 +16,11 @@ check:
 bench PEERS="python3":
     benches/run --peers {{PEERS}}
 
+# Drive a release binary with all operations and faults at once, for an hour or so many minutes (see CONTRIBUTING.md)
+soak MINUTES="60" PYTHON="python3":
+    cargo build --release -p beep-python
+    {{PYTHON}} scripts/soak --minutes {{MINUTES}}
+
 # Format everything
 fmt:
     cargo fmt --all
