@@ -138,12 +138,18 @@ fn step_operation(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "enum": STEPS.map(Operation::pipe_command) })
 }
 
+/// One of the two names an environment, and is not null.
+fn named() -> serde_json::Value {
+    let one = |key: &str| serde_json::json!({ "required": [key], "properties": { key: { "type": "string" } } });
+    ["name", "providerName"].map(one).to_vec().into()
+}
+
 /// An environment: by its name, or by the provider whose it is.
 #[derive(Debug, JsonSchema)]
 #[schemars(
     rename_all = "camelCase",
     deny_unknown_fields,
-    extend("anyOf" = [{ "required": ["name"] }, { "required": ["providerName"] }])
+    extend("anyOf" = named())
 )]
 pub struct EnvironmentBody<'a> {
     /// The name of the environment.
@@ -162,6 +168,7 @@ pub struct EnvironmentBody<'a> {
 #[schemars(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CreateEnvironmentBody<'a> {
     /// The provider.
+    #[schemars(length(min = 1))]
     pub provider_name: &'a str,
     /// The model.
     #[schemars(default)]
@@ -173,7 +180,7 @@ pub struct CreateEnvironmentBody<'a> {
 #[schemars(
     rename_all = "camelCase",
     deny_unknown_fields,
-    extend("anyOf" = [{ "required": ["name"] }, { "required": ["providerName"] }])
+    extend("anyOf" = named())
 )]
 pub struct InstallBody<'a> {
     /// The name of the environment.

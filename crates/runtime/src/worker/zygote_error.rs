@@ -23,7 +23,7 @@ pub enum ZygoteError {
         source: io::Error,
     },
     /// The interpreter ended during start-up.
-    #[error("{} ended during start-up ({status}); it wrote: {stderr}", python.display())]
+    #[error("{} ended during start-up ({status}); {}", python.display(), wrote(stderr))]
     StartFailed {
         /// The interpreter.
         python: PathBuf,
@@ -33,7 +33,7 @@ pub enum ZygoteError {
         stderr: String,
     },
     /// The interpreter was not ready in time.
-    #[error("{} was not ready within {within:?}; it wrote: {stderr}", python.display())]
+    #[error("{} was not ready within {within:?}; {}", python.display(), wrote(stderr))]
     StartTimeout {
         /// The interpreter.
         python: PathBuf,
@@ -66,6 +66,11 @@ pub enum ZygoteError {
     #[error("the session cannot be set up: {}", .0.detail)]
     Setup(Box<Problem>),
     /// The worker ended before it was ready.
-    #[error("the worker ended during start-up; it wrote: {0}")]
+    #[error("the worker ended during start-up; {}", wrote(.0))]
     WorkerExited(String),
+}
+
+/// What a process has written, which may be nothing.
+fn wrote(stderr: &str) -> String {
+    if stderr.is_empty() { "it wrote nothing".into() } else { format!("it wrote: {stderr}") }
 }
