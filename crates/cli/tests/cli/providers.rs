@@ -286,7 +286,7 @@ fn commands_say_what_an_environment_lacks_of_what_its_provider_needs() {
     let repaired = home.run(&["venv", "repair", &name]);
     let notice = format!("notice: {name} runs, but it lacks alpha>=2, which the provider hf needs\n");
     assert!(repaired.code == Some(1) && repaired.stderr.contains(&notice), "{repaired:?}");
-    assert!(repaired.stderr.contains("hint: `beep-python provider ensure hf`"), "{repaired:?}");
+    assert!(repaired.stderr.contains("to fix it: beep-python provider ensure hf\n"), "{repaired:?}");
     declare(&home, "[provider");
     assert!(home.run(&["config"]).stdout.contains("to fix it: correct providers.toml"), "{checked:?}");
 }

@@ -117,7 +117,7 @@ impl AccessPolicy {
     pub fn accept(&self, peer: Peer, address: Option<IpAddr>) -> Option<PendingConnection> {
         let (within, client) = (self.config.auth_timeout, Client { peer, address });
         if self.trusts(peer) {
-            return Some(PendingConnection::trusted(client));
+            return Some(PendingConnection::trusted(client, self.tokens.clone()));
         }
         let place = self.places.take(peer, address)?;
         Some(PendingConnection::new(client, place, within, self.tokens.clone()))

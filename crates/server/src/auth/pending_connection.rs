@@ -28,6 +28,11 @@ pub struct PendingConnection {
     client: Client,
     /// How it authenticates; `None` where it need not.
     authenticating: Option<Authenticating>,
+    tokens: Arc<AcceptedTokens>,
+    /// The tokens that its requests have shown; where it need not authenticate, those that a proxy passed on.
+    shown: Mutex<Vec<Arc<NamedToken>>>,
+    /// Told of each one more.
+    one_more: Notify,
 }
 
 #[derive(Debug)]
@@ -36,17 +41,12 @@ struct Authenticating {
     place: Mutex<Option<Place>>,
     authenticated: AtomicBool,
     deadline: Instant,
-    tokens: Arc<AcceptedTokens>,
-    /// The tokens that its requests have shown.
-    shown: Mutex<Vec<Arc<NamedToken>>>,
-    /// Told of each one more.
-    one_more: Notify,
 }
 
 impl PendingConnection {
     /// One that needs no token.
-    pub(super) fn trusted(client: Client) -> PendingConnection {
-        PendingConnection { client, authenticating: None }
+    pub(super) fn trusted(client: Client, tokens: Arc<AcceptedTokens>) -> PendingConnection {
+        PendingConnection { client, authenticating: None, tokens, shown: Mutex::default(), one_more: Notify::new() }
     }
 
     pub(super) fn new(
@@ -59,11 +59,8 @@ impl PendingConnection {
             place: Mutex::new(Some(place)),
             authenticated: AtomicBool::new(false),
             deadline: Instant::now() + within,
-            tokens,
-            shown: Mutex::default(),
-            one_more: Notify::new(),
         };
-        PendingConnection { client, authenticating: Some(authenticating) }
+        PendingConnection { authenticating: Some(authenticating), ..PendingConnection::trusted(client, tokens) }
     }
 
     /// Whose it is.
@@ -78,42 +75,42 @@ impl PendingConnection {
 
     /// A request of it was authorized, by this token where it showed one.
     pub fn mark_authenticated(&self, token: Option<&Arc<NamedToken>>) {
-        let Some(authenticating) = &self.authenticating else { return };
-        if !authenticating.authenticated.swap(true, Ordering::Relaxed) {
+        if let Some(authenticating) = &self.authenticating
+            && !authenticating.authenticated.swap(true, Ordering::Relaxed)
+        {
             drop(authenticating.place.lock().take());
         }
         if let Some(token) = token {
             shows_token(&token.name);
-            let mut shown = authenticating.shown.lock();
+            let mut shown = self.shown.lock();
             if !shown.contains(token) {
                 tracing::debug!(token = token.name, "a client has shown a token");
                 shown.push(token.clone());
-                authenticating.one_more.notify_one();
+                self.one_more.notify_one();
             }
         }
     }
 
     /// Returns when it has missed its deadline to authenticate, or a token that it showed is good no more; else never.
     pub async fn denied(&self) {
-        let Some(authenticating) = &self.authenticating else { return std::future::pending().await };
         tokio::select! {
-            () = authenticating.missed_deadline() => {
+            () = self.missed_deadline() => {
                 let what = "a connection was closed that is not of this user and did not show the token in time";
                 within_budget("token_not_shown", || tracing::warn!("{what}"));
             }
-            token = authenticating.token_ended() => {
+            token = self.token_ended() => {
                 let what = "a connection was closed whose token was revoked, renewed, or has expired";
                 within_budget("token_ended", || tracing::warn!(token = token.name, "{what}"));
             }
         }
     }
-}
 
-impl Authenticating {
     async fn missed_deadline(&self) {
-        if !self.authenticated.load(Ordering::Relaxed) {
-            sleep_until(self.deadline).await;
-            if !self.authenticated.load(Ordering::Relaxed) {
+        if let Some(authenticating) = &self.authenticating
+            && !authenticating.authenticated.load(Ordering::Relaxed)
+        {
+            sleep_until(authenticating.deadline).await;
+            if !authenticating.authenticated.load(Ordering::Relaxed) {
                 return;
             }
         }
@@ -122,6 +119,9 @@ impl Authenticating {
 
     /// Returns the token that is good no more.
     async fn token_ended(&self) -> Arc<NamedToken> {
+        if self.shown.lock().is_empty() {
+            self.one_more.notified().await;
+        }
         let mut changes = self.tokens.changes();
         loop {
             changes.mark_unchanged();
@@ -203,7 +203,7 @@ mod tests {
         assert!(fixture.try_pending().is_none());
         late.denied().await;
         assert!(timeout(2 * WITHIN, authenticated.denied()).await.is_err());
-        let trusted = PendingConnection::trusted(CLIENT);
+        let trusted = PendingConnection::trusted(CLIENT, fixture.tokens.clone());
         assert!(timeout(2 * WITHIN, trusted.denied()).await.is_err());
         drop((late, next));
         let _both = (fixture.pending(), fixture.pending());

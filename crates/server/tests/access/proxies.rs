@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use beep_python_server::auth::AccessConfig;
+use beep_python_runtime::platform::Home;
+use beep_python_server::auth::{AccessConfig, NamedTokens};
 
 use crate::host::newest;
 use crate::http::Connection;
@@ -53,4 +54,20 @@ fn forwarded_requests_name_no_paths() {
     let install = r#"{"name": "runtime-host", "packages": ["/tmp/nosuch"]}"#;
     let headers = [("authorization", &*bearer), ("via", "1.1 proxy")];
     Connection::open(server.http).post("/api/venv/install", &headers, install).expect_problem(403, "forbidden");
+}
+
+#[test]
+fn revoked_token_ends_what_a_proxy_passes_on() {
+    let server = Server::start(newest(), AccessConfig::default());
+    let tokens = NamedTokens::of(&Home::open(server.folder()).unwrap());
+    for (name, port) in [("http", server.http), ("rpc", server.rpc)] {
+        let bearer = format!("Bearer {}", tokens.create(name, None, false).unwrap().text);
+        let (mut own, mut proxy) = (Connection::open(port), Connection::open(port));
+        assert_eq!(own.request("GET", "/health", &[], "").status, 200);
+        let headers = [("via", "1.1 proxy"), ("authorization", &*bearer)];
+        assert_eq!(proxy.request("GET", "/health", &headers, "").status, 200);
+        tokens.revoke(name).unwrap();
+        assert!(proxy.is_closed(), "{name}");
+        assert_eq!(own.request("GET", "/health", &[], "").status, 200, "the own user's stays");
+    }
 }

@@ -58,7 +58,7 @@ pub(super) fn repair(context: &Context, name: &str, python: Option<&VersionReque
         context.printer.note(format_args!("notice: {requirement}"));
     }
     if let Some(lack) = lack.filter(|_| repaired.unmet.is_empty()) {
-        context.printer.note(format_args!("notice: {name} runs, but {}\nhint: `{}`", lack.what, lack.mend));
+        context.printer.note(format_args!("notice: {name} runs, but {}\nto fix it: {}", lack.what, lack.mend));
     }
     Ok(if is_whole { ExitStatus::Success } else { ExitStatus::Failure })
 }
