@@ -15,7 +15,7 @@ use serde_json::json;
 use signal_hook::consts::SIGINT;
 
 use super::code::{Code, FROM_INPUT};
-use super::streaming::{self, Lines, WRITE_LIMIT};
+use super::streaming::{self, Lines, WRITE_LIMIT, is_unread_for};
 use crate::context::Context;
 use crate::ctrl_c::{CtrlC, INTERRUPTS};
 use crate::environment::EnvironmentArgs;
@@ -239,10 +239,10 @@ async fn evaluate(
         let_go();
     };
     let run = run_code(context, &client, events, code, lines, &ctrl_c, has_ended);
-    // Its answer is not seen where nothing reads what was printed before.
-    let latest = args.timeout.map_or(Duration::MAX, |timeout| timeout.saturating_add(LATEST_ANSWER));
-    let Ok(passed_on) = tokio::time::timeout(latest, ctrl_c.pass_on(signals, run)).await else {
-        return Ok(exceeded(context, args, None));
+    let passed_on = tokio::select! {
+        biased;
+        passed_on = ctrl_c.pass_on(signals, run) => passed_on,
+        () = no_answer_comes(&client, args.timeout) => return Ok(exceeded(context, args, None)),
     };
     let ended = match passed_on {
         Ok(answered) => {
@@ -262,6 +262,18 @@ async fn evaluate(
     // Also releases the handle of the response, which nothing uses any more.
     client.release_dropped().await;
     ended
+}
+
+/// Returns once no answer will come in time. The host keeps the time, in which a debugger may hold the code; but it may have stopped, and its
+/// answer is not seen where nothing reads what was printed before.
+async fn no_answer_comes(client: &AnyBackend, timeout: Option<Duration>) {
+    let Some(timeout) = timeout else { return std::future::pending().await };
+    tokio::time::sleep(timeout.saturating_add(LATEST_ANSWER)).await;
+    while !is_unread_for(LATEST_ANSWER)
+        && tokio::time::timeout(LATEST_ANSWER, client.health()).await.is_ok_and(|health| health.is_ok())
+    {
+        tokio::time::sleep(LATEST_ANSWER).await;
+    }
 }
 
 /// What running code came to.

@@ -4,13 +4,14 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io::{self, BufRead, Write, stderr, stdin, stdout};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use beep_python_client::{
     AnyBackend, AnyTransport, Display, Error, ErrorCode, Execution, ExecutionEvent, InputRequest, Response,
     SessionEvent, SessionEvents,
 };
 use futures_util::StreamExt;
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::printer::Printer;
@@ -33,6 +34,30 @@ pub(super) enum Lines {
     Ended,
     /// The code reads standard input itself, and asks for passwords only, which a terminal gives.
     OfCode,
+}
+
+/// Since when output waits for its reader, if it does: of this process, which has one standard output.
+static UNREAD_SINCE: Mutex<Option<Instant>> = Mutex::new(None);
+
+/// Output waits, until this is dropped.
+struct Unread;
+
+impl Unread {
+    fn begin() -> Unread {
+        *UNREAD_SINCE.lock() = Some(Instant::now());
+        Unread
+    }
+}
+
+impl Drop for Unread {
+    fn drop(&mut self) {
+        *UNREAD_SINCE.lock() = None;
+    }
+}
+
+/// Whether output has waited for its reader for so long.
+pub(super) fn is_unread_for(time: Duration) -> bool {
+    UNREAD_SINCE.lock().is_some_and(|since| since.elapsed() >= time)
 }
 
 /// Runs code to its end and returns its value as text; `None`, and the code is cancelled, when nothing reads its output any more.
@@ -239,7 +264,10 @@ impl Writer {
     async fn write(&self, stream: Stream, bytes: impl Into<Vec<u8>>) {
         let bytes = bytes.into();
         let size = u32::try_from(bytes.len().min(WRITE_LIMIT)).unwrap_or(u32::MAX);
-        if let Ok(room) = self.room.clone().acquire_many_owned(size).await {
+        let waiting = Unread::begin();
+        let room = self.room.clone().acquire_many_owned(size).await;
+        drop(waiting);
+        if let Ok(room) = room {
             // The caller notices by `closed` when the writer has stopped.
             let _ = self.pieces.send((stream, bytes, room));
         }
