@@ -21,7 +21,9 @@ fn table() -> Vec<(&'static str, Value)> {
     vec![
         ("null", Value::None),
         ("true", Value::Bool(true)),
-        ("-9223372036854775808", Value::Int(i64::MIN)),
+        ("9007199254740991", Value::Int((1 << 53) - 1)),
+        (r#"{"$int":"9007199254740992"}"#, Value::Int(1 << 53)),
+        (r#"{"$int":"-9223372036854775808"}"#, Value::Int(i64::MIN)),
         (r#"{"$int":"9223372036854775808"}"#, Value::BigInt(BigInt::parse("9223372036854775808").unwrap())),
         ("1.0", Value::Float(1.0)),
         ("-0.0", Value::Float(-0.0)),
@@ -108,6 +110,7 @@ fn malformed_tags_are_refused_with_a_reason() {
         (r#"{"$int":"12a"}"#, "no decimal integer"),
         (r#"{"$int":12}"#, "a string, not a value of type int"),
         (r#"{"$float":"nan"}"#, "NaN, Infinity or -Infinity"),
+        (r#"{"$float":true}"#, "a number, not a value of type bool"),
         (r#"{"$bytes":"AP8"}"#, "padding"),
         (r#"{"$bytes":"%%%%"}"#, "Invalid"),
         (r#"{"$str":"/w=="}"#, "no UTF-8"),

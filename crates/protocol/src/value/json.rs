@@ -47,6 +47,7 @@ impl Serialize for Content<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Content::Text(text) => serializer.serialize_str(text),
+            Content::Digits(number) => serializer.collect_str(number),
             Content::Base64(text) => serializer.serialize_str(text),
             Content::Items(items) => serializer.collect_seq(*items),
             Content::Pairs(pairs) => serializer.collect_seq(pairs.iter().map(|(key, value)| [key, value])),
@@ -73,6 +74,7 @@ pub(super) fn with_tag(value: Value) -> Value {
     let beside: Vec<_> = beside.map(|(key, value)| (Value::from(key), value)).collect();
     let content = match content {
         Content::Text(text) => Value::from(text),
+        Content::Digits(number) => Value::from(number.to_string()),
         Content::Base64(text) => Value::Str(text),
         Content::Parts(parts) => Value::from(parts.map(Value::Float).to_vec()),
         Content::Number(number) => Value::from(number),

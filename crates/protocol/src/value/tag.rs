@@ -17,6 +17,7 @@ pub(super) const NEWTYPE: &str = "$beep::Value";
 /// The content of a tagged object.
 pub(super) enum Content<'a> {
     Text(&'a str),
+    Digits(i64),
     Base64(String),
     Items(&'a [Value]),
     Pairs(&'a [(Value, Value)]),
@@ -49,10 +50,14 @@ impl<Zone> Beside<Zone> {
     }
 }
 
+/// The largest int that every reader of JSON keeps: JavaScript has no others.
+const SAFE_INT: u64 = (1 << 53) - 1;
+
 /// The tag of a value, its content, and what stands beside it. `None`: no tag.
 pub(super) fn tagged(value: &Value) -> Option<(&'static str, Content<'_>, Beside<&str>)> {
     let mut beside = Beside { fold: None, zone: None };
     let (tag, content) = match value {
+        Value::Int(number) if number.unsigned_abs() > SAFE_INT => ("$int", Content::Digits(*number)),
         Value::None | Value::Bool(_) | Value::Int(_) | Value::Str(_) | Value::List(_) => return None,
         Value::Float(number) => ("$float", Content::Text(non_finite(*number)?)),
         Value::Dict(pairs) if is_plain_object(pairs) => return None,
@@ -95,6 +100,17 @@ pub(super) fn non_finite(number: f64) -> Option<&'static str> {
         f64::INFINITY => Some("Infinity"),
         f64::NEG_INFINITY => Some("-Infinity"),
         _ => None,
+    }
+}
+
+/// The float of a text: a number as JSON writes it, or one of the words.
+fn float(text: &str) -> Option<f64> {
+    match text {
+        "NaN" => Some(f64::NAN),
+        "Infinity" => Some(f64::INFINITY),
+        "-Infinity" => Some(f64::NEG_INFINITY),
+        // Not the words and signs that Rust reads too.
+        _ => text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte)).then(|| text.parse().ok())?,
     }
 }
 
@@ -158,8 +174,19 @@ pub(super) fn untag(tag: &str, content: Value, beside: Beside<String>) -> Result
             Some(member) => Ok(Value::Enum(Box::new(member))),
             None => Err(ValueError::tag(tag, "it holds [module, qualname, value]")),
         },
-        "$float" | "$int" | "$str" | "$bytes" | "$bytearray" | "$decimal" | "$date" | "$datetime" | "$time"
-        | "$uuid" | "$path" | "$handle" | "$callback" => match content {
+        "$float" => match &content {
+            Value::Str(text) => match float(text) {
+                Some(number) => Ok(Value::Float(number)),
+                None => Err(ValueError::tag(tag, "it is a number, NaN, Infinity or -Infinity")),
+            },
+            // JavaScript writes 1.0 as `1`.
+            other => match other.as_f64() {
+                Some(number) => Ok(Value::Float(number)),
+                None => wrong("a number", other),
+            },
+        },
+        "$int" | "$str" | "$bytes" | "$bytearray" | "$decimal" | "$date" | "$datetime" | "$time" | "$uuid"
+        | "$path" | "$handle" | "$callback" => match content {
             Value::Str(text) => untag_text(tag, text, beside),
             other => wrong("a string", &other),
         },
@@ -191,12 +218,6 @@ fn untag_text(tag: &str, text: String, beside: Beside<String>) -> Result<Value, 
         false => Err(ValueError::tag(tag, format!("`{}` is no {name}", text.chars().take(40).collect::<String>()))),
     };
     Ok(match tag {
-        "$float" => match text.as_str() {
-            "NaN" => Value::Float(f64::NAN),
-            "Infinity" => Value::Float(f64::INFINITY),
-            "-Infinity" => Value::Float(f64::NEG_INFINITY),
-            _ => return Err(ValueError::tag(tag, "it is NaN, Infinity or -Infinity")),
-        },
         "$int" => Value::from(BigInt::parse(&text).map_err(|error| ValueError::tag(tag, error.to_string()))?),
         "$str" => match text::decode(base64(&text)?).map_err(|error| ValueError::tag(tag, error.to_string()))? {
             Decoded::Str(text) => Value::Str(text),

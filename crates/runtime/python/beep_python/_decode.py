@@ -16,7 +16,15 @@ from ._wire import Rejected
 _scan = JSONDecoder(strict=False).scan_once
 _space = WHITESPACE.match
 _SCALARS = frozenset((str, int, bool, type(None), float))
-_NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+_NON_FINITE = frozenset(("NaN", "Infinity", "-Infinity"))
+# the keys of requests; those of call options may stand beside them
+_KEYS = frozenset(
+    "args attributeName className credit data env eof error expression format formats handleId handleIds item keep key kind kwargs "
+    "locals methodName moduleHandleId moduleName name operation outputs questionId repr returnType setup steps stopOnError value "
+    "session requestId timeoutMs graceMs limits leaseMs cancelOnDisconnect isolated values capabilities tracebackLocals callback "
+    "traceparent tracestate".split()
+)
+_KEY_BY_LOWER_CASE = {key.lower(): key for key in _KEYS}
 _CALLBACK = frozenset(("$callback", "doc", "signature", "keep"))
 # how existing clients write a handle among arguments
 _FOREIGN = (
@@ -42,7 +50,7 @@ def loads(text):
 def body_of(data):
     """Parses a request body, which must be a JSON object. A step of a batch is parsed already."""
     if type(data) is dict:
-        return data
+        return with_known_case(data)
     try:
         body = loads(str(data, "utf-8")) if data else {}
     except RecursionError:
@@ -51,6 +59,16 @@ def body_of(data):
         raise Rejected("invalid_request", "the body is not valid JSON: %s" % error) from None
     if type(body) is not dict:
         raise Rejected("invalid_request", "the body must be a JSON object")
+    return with_known_case(body)
+
+
+def with_known_case(body):
+    """Refuses a key that is known but for its case, and would go unread. Others are of clients that know more."""
+    if not body.keys() <= _KEYS:
+        for key in body:
+            meant = key not in _KEYS and _KEY_BY_LOWER_CASE.get(key.lower())
+            if meant:
+                raise Rejected("invalid_request", "'%s': there is no such key; did you mean '%s'?" % (key, meant))
     return body
 
 
@@ -168,7 +186,7 @@ def _untag(tag, value, resolve, tags):
         raise Rejected("invalid_request", "'%s' is no tag of the exact form; write such a dict as $dict" % tag)
     content = value[tag]
     try:
-        if type(content) is not kind:
+        if kind is not None and type(content) is not kind:
             raise TypeError("it holds %s" % _found(content))
         out = read(content, resolve)
         if "fold" in value:
@@ -191,6 +209,18 @@ def _number(part, resolve):
     if type(part) is not float and type(part) is not int:
         raise TypeError("it holds %s" % _found(part))
     return float(part)
+
+
+_DECIMAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
+
+
+def _float(number, resolve):
+    """A float as text or as a number: JavaScript writes 1.0 as `1`."""
+    if type(number) is float or type(number) is int:
+        return float(number)
+    if type(number) is str and (number in _NON_FINITE or _DECIMAL.fullmatch(number) is not None):
+        return float(number)
+    raise ValueError("it is a number, NaN, Infinity or -Infinity")
 
 
 def _complex(parts, resolve):
@@ -279,7 +309,7 @@ def _bytes(text):
     return base64.b64decode(text, validate=True)
 
 
-# for each tag, the type of its content and how to decode it
+# for each tag, the type of its content, or None if there are several, and how to decode it
 _TAGS = {
     "$tuple": (list, lambda items, resolve: tuple([resolve(item) for item in items])),
     "$set": (list, lambda items, resolve: set([resolve(item) for item in items])),
@@ -289,7 +319,7 @@ _TAGS = {
     "$bytearray": (str, lambda text, resolve: bytearray(_bytes(text))),
     "$str": (str, lambda text, resolve: _bytes(text).decode("utf-8", "surrogatepass")),
     "$int": (str, lambda digits, resolve: int(digits)),
-    "$float": (str, lambda word, resolve: _NON_FINITE[word]),
+    "$float": (None, _float),
     "$complex": (list, _complex),
     "$decimal": (str, lambda digits, resolve: Decimal(digits)),
     "$date": (str, lambda iso, resolve: date.fromisoformat(iso)),

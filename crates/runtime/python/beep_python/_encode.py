@@ -27,7 +27,7 @@ NOTHING = frozenset()
 
 _isfinite = math.isfinite
 _KEYS = frozenset((str, int, bool, type(None), float))
-_I64_MIN, _I64_MAX = _exact.I64_MIN, _exact.I64_MAX
+_SAFE_MIN, _SAFE_MAX = _exact.SAFE_MIN, _exact.SAFE_MAX
 _string = json.encoder.encode_basestring
 _DIGITS = bytes.maketrans(b"123456789", b"000000000")
 
@@ -77,7 +77,7 @@ def encode(value, exact, keep=ARRAYS, limit=None):
     kind = type(value)
     survey = _EXACT if exact else _PLAIN
     try:
-        if kind is int and _I64_MIN <= value <= _I64_MAX:
+        if kind is int and _SAFE_MIN <= value <= _SAFE_MAX:
             return b"%d" % value
         if kind is str:
             return _bounded(_string(value).encode())

@@ -12,14 +12,15 @@ from ._plain import float_text, floats_fit
 from ._walk import Form, rewrite_sequence
 
 MAX_DEPTH = 120  # readers commonly stop at 128
-I64_MIN, I64_MAX = -(1 << 63), (1 << 63) - 1
+# the ints that every reader of JSON keeps: JavaScript has no others
+SAFE_MIN, SAFE_MAX = 1 - (1 << 53), (1 << 53) - 1
 _isfinite = math.isfinite
 
 
 def numbers_fit(items, kinds):
     if int in kinds:
         ints = items if len(kinds) == 1 else [item for item in items if type(item) is int]
-        if min(ints) < I64_MIN or max(ints) > I64_MAX:
+        if min(ints) < SAFE_MIN or max(ints) > SAFE_MAX:
             return False
     return floats_fit(items, kinds)
 
@@ -43,7 +44,7 @@ def _is_utf8(text):
 
 def _int(walk, value, depth):
     number = int.__int__(value)
-    return number if I64_MIN <= number <= I64_MAX else {"$int": str(number)}
+    return number if SAFE_MIN <= number <= SAFE_MAX else {"$int": str(number)}
 
 
 def _float(walk, value, depth):

@@ -83,8 +83,8 @@ class Decode(unittest.TestCase):
         for value in (
             *({"$nothing": 1}, {"$tuple": "ab"}, {"$tuple": [1], "more": 2}, {"a": 1, "$tuple": []}, {"$handle": 5}),
             *({"$set": [[1]]}, {"$dict": [1]}, {"$dict": {"a": 1}}, {"$dict": [[[], 1]]}, {"$bytes": "?"}),
-            *({"$bytes": 5}, {"$str": "/w=="}, {"$int": 5}, {"$int": "x"}, {"$float": "1.5"}, {"$float": []}),
-            *({"$complex": [1]}, {"$complex": ["a", 1]}, {"$complex": [True, 1]}, {"$decimal": "x"}, {"$decimal": 1}),
+            *({"$bytes": 5}, {"$str": "/w=="}, {"$int": 5}, {"$int": "x"}, {"$float": "1_5"}, {"$float": []}),
+            *({"$float": "nan"}, {"$float": True}, {"$float": " 1"}, {"$complex": [1]}, {"$complex": ["a", 1]}, {"$complex": [True, 1]}, {"$decimal": "x"}, {"$decimal": 1}),
             *({"$date": "2026-02-31"}, {"$datetime": "x"}, {"$time": 5}, {"$timedelta": [1, 2]}),
             *({"$timedelta": [1.5, 0, 0]}, {"$timedelta": [10**10, 0, 0]}, {"$date": "2026-01-01", "fold": 1}),
             *({"$time": "01:00:00", "fold": 2}, {"$time": "01:00:00", "fold": "x"}, {"fold": 1, "$tuple": []}),
@@ -96,6 +96,18 @@ class Decode(unittest.TestCase):
         self.assertEqual(self.exact({"$tuple": [{"$handle": self.handle_id}, {"$set": [1]}]}), (self.obj, {1}))
         self.assertEqual(self.exact({"$dict": [[{"$tuple": [1]}, {"$int": "9"}]]}), {(1,): 9})
         self.assertEqual(self.exact({"$complex": [1, {"$float": "Infinity"}]}), complex(1, float("inf")))
+
+    def test_known_keys_in_another_case_are_refused(self):
+        for key, meant in (("ReturnType", "returnType"), ("timeoutms", "timeoutMs"), ("HANDLEID", "handleId")):
+            code, detail = self.refused(body_of, b'{"%s":1}' % key.encode())
+            self.assertEqual((code, detail), ("invalid_request", "'%s': there is no such key; did you mean '%s'?" % (key, meant)))
+        self.assertEqual(body_of(b'{"expression":"1","Other":1}'), {"expression": "1", "Other": 1})
+
+    def test_floats_are_floats_however_they_are_written(self):
+        for written in (1, 1.0, "1", "1.0", "10e-1"):
+            value = self.exact({"$float": written})
+            self.assertEqual((type(value), value), (float, 1.0), written)
+        self.assertEqual(self.exact({"$complex": [{"$float": 1}, {"$float": "2"}]}), 1 + 2j)
 
     def test_values_that_are_nested_too_deeply(self):
         deep = 1
