@@ -199,8 +199,11 @@ fn decode_base64(text: &str) -> Result<Vec<u8>, Error> {
     BASE64.decode(text).map_err(|error| Error::malformed(format!("output is no base64: {error}")))
 }
 
-/// The event of a line that names it: `{"event":"stdout","text":"…"}`.
+/// The event of a line that names it: `{"event":"stdout","text":"…"}`. An empty line says that the connection lives.
 pub(crate) fn read_line(line: &Bytes) -> Result<Option<Event>, Error> {
+    if line.trim_ascii().is_empty() {
+        return Ok(None);
+    }
     #[derive(Deserialize)]
     struct Named<'a> {
         #[serde(borrow)]

@@ -180,6 +180,21 @@ impl CallOption {
         NAMES.iter().find(|names| names.key == key).map(|names| names.option)
     }
 
+    /// The option whose key this is but for the case of letters, and that would go unread.
+    pub fn meant_by(key: &str) -> Option<CallOption> {
+        NAMES.iter().find(|names| names.key.eq_ignore_ascii_case(key)).map(|names| names.option)
+    }
+
+    /// What is wrong with a key that [`meant_by`](Self::meant_by) found.
+    pub fn wrong_case(self, key: &str) -> String {
+        format!("'{key}': there is no such key; did you mean '{}'?", self.key())
+    }
+
+    /// Whether its texts in several headers are one list.
+    pub const fn is_list(self) -> bool {
+        matches!(self, CallOption::Capabilities)
+    }
+
     /// The option that a name on a wire stands for; names there are in lower case.
     pub fn from_name(wire: TextWire, name: &str) -> Option<CallOption> {
         let prefixes = match wire {
@@ -348,7 +363,11 @@ impl<'de> Deserialize<'de> for Key {
             }
 
             fn visit_str<E: serde::de::Error>(self, key: &str) -> Result<Key, E> {
-                Ok(Key(CallOption::from_key(key)))
+                let option = CallOption::from_key(key);
+                match CallOption::meant_by(key).filter(|_| option.is_none()) {
+                    Some(meant) => Err(E::custom(meant.wrong_case(key))),
+                    None => Ok(Key(option)),
+                }
             }
         }
 
@@ -360,6 +379,11 @@ impl TextWire {
     /// The problem of an option whose text has other characters than visible ASCII.
     pub fn not_ascii(self, option: CallOption) -> Problem {
         invalid(format!("{} must be plain ASCII", self.place(option)))
+    }
+
+    /// Where the text of an option stands, for a message: `the header X-Beep-Session`.
+    pub fn place_of(self, option: CallOption) -> String {
+        self.place(option).to_string()
     }
 
     fn place(self, option: CallOption) -> Place {

@@ -280,7 +280,8 @@ async fn start(
     write_record(&options.home, &record)?;
     let access = AccessPolicy::new(AccessConfig { any_host: tls.is_some(), ..options.access.clone() }, tokens);
     let bodies = BodyBudget::new(options.max_bodies_bytes);
-    let server = ServerContext { sessions: Arc::new(sessions), access, tls, bodies, bounds };
+    let server =
+        ServerContext { sessions: Arc::new(sessions), access, tls, bodies, bounds, kept_events: Arc::default() };
     Ok((Arc::new(server), pipe, record))
 }
 

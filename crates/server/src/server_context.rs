@@ -8,6 +8,7 @@ use crate::auth::AccessPolicy;
 use crate::body_budget::BodyBudget;
 use crate::bounds::Bounds;
 use crate::tls::Tls;
+use crate::web::kept_events::KeptEvents;
 
 /// The context in which each backend of a server handles requests.
 #[derive(Debug)]
@@ -22,4 +23,6 @@ pub struct ServerContext {
     pub bodies: Arc<BodyBudget>,
     /// How many connections and requests it serves at once.
     pub bounds: Arc<Bounds>,
+    /// The events that clients can ask for again.
+    pub kept_events: Arc<KeptEvents>,
 }

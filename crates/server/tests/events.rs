@@ -2,6 +2,9 @@
 
 #![allow(unreachable_pub)] // as in any crate of tests
 
+#[path = "support/gate.rs"]
+#[allow(unreachable_pub, dead_code)]
+mod gate;
 #[path = "support/host.rs"]
 #[allow(unreachable_pub, dead_code)]
 mod host;
@@ -15,6 +18,7 @@ mod pipe;
 mod event {
     pub mod callbacks;
     pub mod execute;
+    pub mod going_on;
     pub mod kept;
     pub mod origin;
     pub mod session_end;

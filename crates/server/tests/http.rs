@@ -26,6 +26,8 @@ mod described;
 mod half_closed;
 #[path = "http/refusals.rs"]
 mod refusals;
+#[path = "http/stock_clients.rs"]
+mod stock_clients;
 #[path = "http/texts.rs"]
 mod texts;
 

@@ -269,6 +269,21 @@ fn half_closed_client_gets_its_responses() {
 }
 
 #[test]
+fn the_last_line_needs_no_end() {
+    let server = Server::start();
+    for end in ["", "\r"] {
+        let mut pipe = server.connect();
+        pipe.send(format!(
+            "{{\"command\":\"ping\"}}\n{{\"command\":\"eval\",\"payload\":{{\"expression\":\"6 * 7\"}}}}{end}"
+        ));
+        pipe.stream.shutdown(std::net::Shutdown::Write).expect("shut");
+        assert_eq!(pipe.receive()["result"]["status"], "ok");
+        assert_eq!(pipe.receive()["result"]["value"], 42, "{end:?}");
+        assert!(pipe.is_closed());
+    }
+}
+
+#[test]
 fn shutdown_finishes_calls_in_progress_and_leaves_no_file() {
     let server = Server::start();
     let (mut pipe, mut idle, mut deaf) = (server.connect(), server.connect(), server.connect());

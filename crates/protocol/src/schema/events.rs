@@ -33,8 +33,6 @@ pub enum Event {
     InputRequest(InputRequest),
     /// A callback waits for its result, with the capability `callbacks`.
     Callback(Callback),
-    /// Nothing: it says that the connection lives.
-    KeepAlive(KeepAlive),
     /// The answer of the operation.
     Result(Answer),
     /// What failed.
@@ -112,7 +110,3 @@ pub struct Callback {
     /// Keyword arguments, each a value or a handle.
     pub kwargs: BTreeMap<String, Item>,
 }
-
-/// Nothing.
-#[derive(Debug, JsonSchema)]
-pub struct KeepAlive {}

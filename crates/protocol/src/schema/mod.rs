@@ -11,7 +11,7 @@ pub use answers::{
     HealthAnswer, ImportAnswer, LengthAnswer, LoginAnswer, ModuleAnswer, ProbeAnswer, PutAnswer, RenewAnswer,
     StreamAnswer, SubscriptionAnswer, SuccessAnswer,
 };
-pub use events::{Callback, ClearOutput, Event, InputRequest, Item, KeepAlive, Output};
+pub use events::{Callback, ClearOutput, Event, InputRequest, Item, Output};
 pub use requests::{
     AnswerBody, BatchBody, CreateEnvironmentBody, EnvironmentBody, HandlesBody, InstallBody, NextBody, StreamBody,
 };

@@ -341,10 +341,10 @@ impl AccessPolicy {
         };
         let mut types = headers.get_all(CONTENT_TYPE).iter();
         match (types.next(), types.next()) {
-            (Some(kind), None) if media.is_declared_by(kind.as_bytes()) || !(has_body || takes_body) => {
-                Ok(Charset::declared_by(kind.as_bytes()))
-            }
+            (Some(kind), None) if media.is_declared_by(kind.as_bytes()) => Ok(Charset::declared_by(kind.as_bytes())),
             (None, _) if !has_body => Ok(Charset::Utf8),
+            // Clients label the body that they do not send: as a form, most of them.
+            (Some(_), None) if !has_body && (media == Media::Json || !takes_body) => Ok(Charset::Utf8),
             _ if media == Media::Data => Err(AccessDenied::DataType),
             _ => Err(AccessDenied::ContentType),
         }

@@ -18,7 +18,7 @@ mod origin;
 pub(crate) mod pending_connection;
 mod pending_places;
 mod permissions;
-mod token;
+pub(crate) mod token;
 
 pub use beep_python_peer::{Peer, PeerUid, peer_uid};
 

@@ -215,8 +215,8 @@ impl fmt::Debug for TokenHash {
     }
 }
 
-/// The text of a new token: 32 random bytes in base64url.
-pub(super) fn random_text() -> Result<String, TokenError> {
+/// 32 random bytes in base64url, as the text of a new token.
+pub(crate) fn random_text() -> Result<String, TokenError> {
     let mut random = [0; 32];
     fs::File::open("/dev/urandom").and_then(|mut source| source.read_exact(&mut random)).map_err(TokenError::Random)?;
     Ok(URL_SAFE_NO_PAD.encode(random))

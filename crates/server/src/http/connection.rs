@@ -137,7 +137,7 @@ async fn authorize_and_route(
     if let Some(shown) = login::shown(parts) {
         return whole(login::log_in(server, peer, pending, parts, shown));
     }
-    let path = parts.uri.path();
+    let path = &*Route::decoded(parts.uri.path());
     let takes_data = Route::find(path) == Some(Route::Operation(Operation::Put));
     let media = if takes_data { Media::Data } else { Media::Json };
     let Authorized { charset, token, permissions } = match server.access.authorize_parts(media, peer, parts) {
@@ -155,6 +155,9 @@ async fn authorize_and_route(
     let method = if parts.method == Method::HEAD { &Method::GET } else { &parts.method };
     if !route.methods().contains(method) {
         return whole(response::method_not_allowed(route.methods()));
+    }
+    if let (Route::Operation(_), Some(last)) = (route, parts.headers.get(operation::LAST_EVENT_ID)) {
+        return operation::go_on(server, last);
     }
     let coding = match ContentCoding::of(&parts.headers, &CONTENT_ENCODING) {
         Ok(coding) => coding,

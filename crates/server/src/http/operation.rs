@@ -1,12 +1,11 @@
 //! Operations of a session over HTTP.
 
-use beep_python_protocol::{ErrorCode, HostOperation, Operation, Problem};
+use beep_python_protocol::{CallOptions, ErrorCode, HostOperation, Operation, Problem};
 use beep_python_runtime::session::service::host_operation::session_events;
 use beep_python_runtime::session::service::json::{ArrayFormat, encode_response};
 use beep_python_runtime::session::service::operation::{Caller, execute_operation, subscribe};
 use bytes::Bytes;
-use http::header::ACCEPT;
-use http::{HeaderMap, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use tracing::Instrument;
 
 use crate::http::body::HttpBody;
@@ -15,8 +14,15 @@ use crate::metrics::observed::{Observed, observe};
 use crate::server_context::ServerContext;
 use crate::spans;
 use crate::transport::Transport;
-use crate::web::event_body::{Framing, encode_events, keep_alive};
-use crate::web::{call_options, response};
+use crate::web::event_body::{EventBody, Framing, encode_events, keep_alive};
+use crate::web::{accept, call_options, response};
+
+const JSON: &str = "application/json";
+const SERVER_SENT: &str = "text/event-stream";
+const LINES: &str = "application/x-ndjson";
+const OCTETS: &str = "application/octet-stream";
+/// Names the last event that a client has of a call whose connection it lost.
+pub(super) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// Responds to one operation.
 pub(super) async fn respond(
@@ -31,22 +37,39 @@ pub(super) async fn respond(
         let observed = Observed::begin(Transport::Http, operation, &body);
         let events = observed.follow(subscribe(&server.sessions, operation, &options, None, body))?;
         let events = encode_events(events, options.form(), framing);
-        return Ok(response::event_stream(HttpBody::Events(events), framing));
+        let is_kept = framing == Framing::ServerSent && outlives_connections(operation, &options);
+        let events = if is_kept { server.kept_events.begin(events) } else { events };
+        return Ok(event_stream(events, framing));
     }
     if options.offered().any() {
         let detail = "what is offered can be asked for in events only: \
             send `Accept: text/event-stream` or `Accept: application/x-ndjson`";
         return Err(Problem::new(ErrorCode::InvalidRequest, detail));
     }
-    let arrays = if accepts(headers, "application/octet-stream") {
-        ArrayFormat::Binary
-    } else {
-        ArrayFormat::of(options.form())
-    };
+    let arrays = if accept::names(headers, OCTETS) { ArrayFormat::Binary } else { ArrayFormat::of(options.form()) };
     let span = spans::session_request(operation, &options);
     let executed = execute_operation(&server.sessions, operation, &options, Caller::default(), body.clone());
     let outcome = observe(Transport::Http, operation, &body, executed).instrument(span).await?;
     Ok(response::respond(encode_response(outcome, arrays).await).map(HttpBody::Whole))
+}
+
+/// Goes on with the events of a call; no content, at which clients of server-sent events stop asking, where there are no more.
+pub(super) fn go_on(server: &ServerContext, last: &HeaderValue) -> Response<HttpBody> {
+    match last.to_str().ok().and_then(|last| server.kept_events.go_on(last)) {
+        Some(events) => event_stream(events, Framing::ServerSent),
+        None => response::no_content().map(HttpBody::Whole),
+    }
+}
+
+/// Whether a call goes on without its client, and asks it for nothing.
+fn outlives_connections(operation: Operation, options: &CallOptions) -> bool {
+    let offered = options.offered();
+    !matches!(operation, Operation::Stream | Operation::Next)
+        && !(options.cancels_on_disconnect() || offered.stdin || offered.callbacks)
+}
+
+fn event_stream(events: EventBody, framing: Framing) -> Response<HttpBody> {
+    response::event_stream(HttpBody::Events(keep_alive(events, framing)), framing)
 }
 
 /// Responds with what happens in a session.
@@ -56,25 +79,21 @@ pub(super) fn follow_session(
     headers: &HeaderMap,
 ) -> Result<Response<HttpBody>, Problem> {
     let options = call_options::from_http(headers, &Bytes::new())?;
-    let framing = lines_or_server_sent(headers);
+    let framing = event_framing(headers);
     let _entered = spans::host_request(HostOperation::SessionEvents, Route::session_id(path)).entered();
     let events = session_events(&server.sessions, Route::session_id(path), &options, None, b"")?;
-    let events = keep_alive(encode_events(events, options.form(), framing), framing);
-    Ok(response::event_stream(HttpBody::Events(events), framing))
+    Ok(event_stream(encode_events(events, options.form(), framing), framing))
 }
 
-/// The framing of events, where the client takes events or the operation has some.
+/// The framing of events, where the client takes events rather than JSON or the operation has some.
 fn framing(operation: Operation, headers: &HeaderMap) -> Option<Framing> {
-    let events = operation.has_events() || accepts(headers, "text/event-stream");
-    (events || accepts(headers, "application/x-ndjson")).then(|| lines_or_server_sent(headers))
+    let is_wanted = || matches!(accept::preferred(headers, &[JSON, SERVER_SENT, LINES]), Some(SERVER_SENT | LINES));
+    (operation.has_events() || is_wanted()).then(|| event_framing(headers))
 }
 
-fn lines_or_server_sent(headers: &HeaderMap) -> Framing {
-    if accepts(headers, "application/x-ndjson") { Framing::Lines } else { Framing::ServerSent }
-}
-
-fn accepts(headers: &HeaderMap, media: &str) -> bool {
-    headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| {
-        accept.split(',').any(|range| range.split(';').next().is_some_and(|kind| kind.trim() == media))
-    })
+fn event_framing(headers: &HeaderMap) -> Framing {
+    match accept::preferred(headers, &[SERVER_SENT, LINES]) {
+        Some(LINES) => Framing::Lines,
+        _ => Framing::ServerSent,
+    }
 }

@@ -1,5 +1,7 @@
 //! The routes and the methods that they take.
 
+use std::borrow::Cow;
+
 use beep_python_protocol::{HostOperation, Operation};
 use http::Method;
 
@@ -171,6 +173,14 @@ impl Route {
         })
     }
 
+    /// A path with the characters that it has as `%XX`; as it is where these are no text, or a slash.
+    pub(super) fn decoded(path: &str) -> Cow<'_, str> {
+        if !path.contains('%') || path.contains("%2f") || path.contains("%2F") {
+            return path.into();
+        }
+        percent_encoding::percent_decode_str(path).decode_utf8().unwrap_or(path.into())
+    }
+
     /// The session's id in a path that has one.
     pub fn session_id(path: &str) -> Option<&str> {
         let rest = path.strip_prefix(SESSION_PREFIX)?;
@@ -181,6 +191,19 @@ impl Route {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn encoded_paths_are_the_paths_that_they_stand_for() {
+        for (path, decoded) in [
+            ("/api/sessions/%64efault", "/api/sessions/default"),
+            ("/api/%65val", "/api/eval"),
+            ("/api/sessions/a%2Fevents", "/api/sessions/a%2Fevents"),
+            ("/api/sessions/%ff", "/api/sessions/%ff"),
+            ("/api/sessions/100%", "/api/sessions/100%"),
+        ] {
+            assert_eq!(Route::decoded(path), decoded);
+        }
+    }
 
     #[test]
     fn every_path_leads_to_its_route() {

@@ -83,6 +83,9 @@ fn operation(route: &Described, schemas: &mut SchemaGenerator) -> Value {
     for (status, answer) in route.errors.references() {
         responses[status] = answer;
     }
+    if runs_code(route) {
+        responses["204"] = json!({ "description": "No events follow the one that `Last-Event-ID` names." });
+    }
     if let Gives::Home = route.gives {
         responses["303"] = json!({
             "description": "The login is taken: a cookie, and the way to the page without it.",
@@ -105,6 +108,11 @@ fn operation(route: &Described, schemas: &mut SchemaGenerator) -> Value {
     operation
 }
 
+/// Whether it is an operation of a session, which a request that names an event does not run.
+fn runs_code(route: &Described) -> bool {
+    matches!((&route.takes, &route.gives), (Takes::Json(_) | Takes::Datum, gives) if !matches!(gives, Gives::SessionEvents(_)))
+}
+
 fn parameters_of(route: &Described) -> Vec<Value> {
     let of_path = route.path.contains("{sessionId}").then_some("sessionId");
     let options: Vec<_> = match (route.takes, route.gives) {
@@ -116,6 +124,9 @@ fn parameters_of(route: &Described) -> Vec<Value> {
     let mut all = parameters::references(of_path.into_iter().chain(options.into_iter().map(CallOption::key)));
     if let Takes::Datum = route.takes {
         all.extend(parameters::of_data());
+    }
+    if runs_code(route) {
+        all.push(parameters::last_event_id());
     }
     if let Gives::Home = route.gives {
         all.push(parameters::login());

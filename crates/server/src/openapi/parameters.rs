@@ -51,6 +51,14 @@ pub(super) fn of_data() -> Vec<Value> {
     ]
 }
 
+/// The last event that a client has of a call.
+pub(super) fn last_event_id() -> Value {
+    json!({
+        "name": "Last-Event-ID", "in": "header", "schema": { "type": "string" },
+        "description": "The id of the last server-sent event that the client has: the answer goes on behind it, and nothing runs.",
+    })
+}
+
 /// The login in the address that a browser opens.
 pub(super) fn login() -> Value {
     json!({

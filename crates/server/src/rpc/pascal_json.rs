@@ -26,12 +26,12 @@ use crate::server_context::ServerContext;
 use crate::spans;
 use crate::transport::Transport;
 use crate::web::body::{RequestBody, read_coded_body};
-use crate::web::call_options;
 use crate::web::content_coding::ContentCoding;
-use crate::web::event_body::{Framing, named, put_line};
+use crate::web::event_body::{EventBody, Framing, keep_alive, named, put_line};
 use crate::web::probe::Probe;
 use crate::web::response::{self, method_not_allowed, problem};
 use crate::web::text::TextEncoding;
+use crate::web::{accept, call_options};
 
 /// Responds to an authorized request.
 pub(super) async fn respond(
@@ -119,8 +119,11 @@ async fn execute(
         let observed = request.observe(operation, &body);
         let mut events = observed.follow(subscribe(&server.sessions, operation, &options, None, body))?;
         request.cancel(&options, &mut events);
-        let events = RpcBody::Text(Box::pin(batch(events, options.form(), put_event)));
-        return Ok(response::event_stream(events, Framing::Lines));
+        let events: EventBody = Box::pin(batch(events, options.form(), put_event));
+        // Clients that know of these lines say so; others read each line as an answer.
+        let is_told = accept::names(headers, "application/x-ndjson");
+        let events = if is_told { keep_alive(events, Framing::Lines) } else { events };
+        return Ok(response::event_stream(RpcBody::Text(events), Framing::Lines));
     }
     let span = spans::session_request(operation, &options);
     let outcome = request.execute(server, operation, &options, body).instrument(span).await?;

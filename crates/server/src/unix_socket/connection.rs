@@ -222,6 +222,9 @@ where
         let Incoming { bytes, descriptors, truncated } = read;
         if bytes == 0 {
             self.at_end = true;
+            if self.receiving.is_none() {
+                self.lines.end();
+            }
             self.gone.send_replace(true);
             return Ok(());
         }

@@ -96,6 +96,13 @@ impl LineDecoder {
         if line.len() > self.longest { Err(TooLong) } else { Ok(Some(held.keep(line))) }
     }
 
+    /// Nothing more will come: what has come is the last line, also without its end.
+    pub(super) fn end(&mut self) {
+        if !self.buffer.is_empty() {
+            self.buffer.extend_from_slice(b"\n");
+        }
+    }
+
     /// When the line that has begun must be complete.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.since.map(|since| since + LINE_TIMEOUT)
@@ -128,6 +135,20 @@ mod tests {
                 assert_eq!(got, ["one", "two", "", "three"], "cut at {at}");
                 assert!(lines.deadline().is_some(), "a line has begun");
             }
+        }
+    }
+
+    #[test]
+    fn the_last_line_needs_no_end() {
+        for (bytes, last) in
+            [("one\ntwo", &["one", "two"][..]), ("one\ntwo\r", &["one", "two"]), ("one\n", &["one"]), ("", &[])]
+        {
+            let mut lines = decoder(100);
+            lines.push(bytes.as_bytes()).expect("room");
+            let mut got = all(&mut lines);
+            lines.end();
+            got.extend(all(&mut lines));
+            assert_eq!(got, last, "{bytes:?}");
         }
     }
 

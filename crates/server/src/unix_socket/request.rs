@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use crate::bounds::RequestPlace;
 use crate::unix_socket::data::{Attached, Described, Via};
-use crate::web::call_options::without_place;
+use crate::web::call_options::{syntax_error, without_place};
 
 /// The command that ends a file of an answer. Only a pipe has it: elsewhere data never go as files.
 const RELEASE: &str = "release";
@@ -105,7 +105,7 @@ fn read_request(line: &Bytes, line_data: &mut LineData, shown: &mut Option<Strin
             if text.contains(r#""via""#) {
                 *line_data = LineData::Unknown;
             }
-            failed(only_id(line, text), not_a_request(&error))
+            failed(only_id(line, text), not_a_request(line, &error))
         })?;
     *shown = token;
     let (data, paths): (Vec<_>, Vec<_>) =
@@ -238,13 +238,25 @@ impl<'de> Deserialize<'de> for Key {
                     "data" => Key::Data,
                     "fds" => Key::Fds,
                     "token" => Key::Token,
-                    _ => CallOption::from_key(name).map_or(Key::Other, Key::Option),
+                    _ => match (CallOption::from_key(name), meant_by(name)) {
+                        (Some(option), _) => Key::Option(option),
+                        (None, Some(meant)) => return Err(E::custom(meant)),
+                        (None, None) => Key::Other,
+                    },
                 })
             }
         }
 
         deserializer.deserialize_identifier(Name)
     }
+}
+
+/// What is wrong with a key that is known but for its case, and would go unread.
+fn meant_by(name: &str) -> Option<String> {
+    let own = ["command", "payload", "id", "via", "data", "fds", "token"];
+    let meant = own.into_iter().find(|own| own.eq_ignore_ascii_case(name));
+    let meant = meant.map(|own| format!("'{name}': there is no such key; did you mean '{own}'?"));
+    meant.or_else(|| CallOption::meant_by(name).map(|option| option.wrong_case(name)))
 }
 
 fn command_named(command: &str) -> Result<Command, Problem> {
@@ -273,10 +285,10 @@ fn id_of(line: &Bytes, id: &RawValue) -> Option<Id> {
     fits.then(|| line.slice_ref(id.get().as_bytes()))
 }
 
-fn not_a_request(error: &serde_json::Error) -> Problem {
+fn not_a_request(line: &[u8], error: &serde_json::Error) -> Problem {
     match error.classify() {
         serde_json::error::Category::Data => invalid(format!("the line cannot be read: {}", without_place(error))),
-        _ => invalid(format!("the line is not valid JSON: {error}")),
+        _ => invalid(format!("the line is not valid JSON: {}", syntax_error(line, error))),
     }
 }
 

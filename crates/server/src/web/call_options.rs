@@ -1,7 +1,7 @@
 //! Reading call options: from the body of a request, and from its headers. The body wins.
 
 use beep_python_protocol::{CallOption, CallOptions, ErrorCode, Problem, TextWire};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 
 /// Reads the options of a request over HTTP, and checks on the way that the body is JSON.
 pub(crate) fn from_http(headers: &HeaderMap, body: &[u8]) -> Result<CallOptions, Problem> {
@@ -21,14 +21,29 @@ pub(crate) fn from_metadata(headers: &HeaderMap) -> Result<CallOptions, Problem>
 }
 
 fn read_headers(options: &mut CallOptions, wire: TextWire, headers: &HeaderMap) -> Result<(), Problem> {
-    for (name, value) in headers {
+    for name in headers.keys() {
         let Some(option) = CallOption::from_name(wire, name.as_str()) else { continue };
         if option.is_trace() {
             read_trace(options, option, headers);
             continue;
         }
-        let text = value.to_str().map_err(|_| wire.not_ascii(option))?;
-        options.read_text(wire, option, text)?;
+        let mut values = headers.get_all(name).iter();
+        let (Some(first), second) = (values.next(), values.next()) else { continue };
+        let text = |value: &HeaderValue| value.to_str().map(str::to_owned).map_err(|_| wire.not_ascii(option));
+        match second {
+            None => options.read_text(wire, option, first.to_str().map_err(|_| wire.not_ascii(option))?)?,
+            Some(_) if option.is_list() => {
+                let all: Vec<_> = headers.get_all(name).iter().map(text).collect::<Result<_, _>>()?;
+                options.read_text(wire, option, &all.join(","))?;
+            }
+            Some(second) => match std::iter::once(second).chain(values).find(|other| *other != first) {
+                None => options.read_text(wire, option, &text(first)?)?,
+                Some(other) => {
+                    let detail = format!("{} stands there twice, with {first:?} and {other:?}", wire.place_of(option));
+                    return Err(Problem::new(ErrorCode::InvalidRequest, detail));
+                }
+            },
+        }
     }
     Ok(())
 }
@@ -51,9 +66,22 @@ fn invalid_body(body: &[u8], error: &serde_json::Error) -> Problem {
             "the body must be a JSON object".to_owned()
         }
         serde_json::error::Category::Data => without_place(error),
-        _ => format!("the body is not valid JSON: {error}"),
+        _ => format!("the body is not valid JSON: {}", syntax_error(body, error)),
     };
     Problem::new(ErrorCode::InvalidRequest, detail)
+}
+
+/// What is wrong with a text that is no JSON, and how to write a number that JSON lacks.
+pub(crate) fn syntax_error(text: &[u8], error: &serde_json::Error) -> String {
+    let line = text.split(|&byte| byte == b'\n').nth(error.line().saturating_sub(1)).unwrap_or_default();
+    let near = line.get(error.column().saturating_sub(2)..).unwrap_or_default();
+    let is_near = |word: &&str| (0..3).any(|at| near.get(at..).is_some_and(|rest| rest.starts_with(word.as_bytes())));
+    match ["NaN", "Infinity"].iter().find(|word| is_near(word)) {
+        Some(word) => format!(
+            "{error}: JSON has no {word}; write {{\"$float\": \"{word}\"}} (or \"-Infinity\"), and \"values\": \"exact\" beside it"
+        ),
+        None => error.to_string(),
+    }
 }
 
 /// The message without line and column: the body that the client wrote may look otherwise.
@@ -66,13 +94,15 @@ pub(crate) fn without_place(error: &serde_json::Error) -> String {
 mod tests {
     use std::time::Duration;
 
-    use beep_python_protocol::ValueForm;
-    use http::HeaderValue;
-
     use super::*;
+    use beep_python_protocol::ValueForm;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-        pairs.iter().map(|&(name, value)| (name.parse().expect("a name"), value.parse().expect("a value"))).collect()
+        let mut headers = HeaderMap::new();
+        pairs.iter().for_each(|&(name, value)| {
+            headers.append(name.parse::<http::HeaderName>().expect("a name"), value.parse().expect("a value"));
+        });
+        headers
     }
 
     #[test]
@@ -87,6 +117,17 @@ mod tests {
         };
         assert_eq!(from_http(&headers, body).expect("valid"), expected);
         assert_eq!(from_http(&headers, b"{}").expect("valid").session.as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn headers_that_contradict_each_other_are_refused() {
+        let same = headers(&[("x-beep-session", "a"), ("x-beep-session", "a")]);
+        assert_eq!(from_http(&same, b"{}").expect("valid").session.as_deref(), Some("a"));
+        let listed = headers(&[("x-beep-capabilities", "log"), ("x-beep-capabilities", "progress")]);
+        assert_eq!(from_http(&listed, b"{}").expect("valid").offered().words(), ["log", "progress"]);
+        let contradicting = headers(&[("x-beep-session", "a"), ("x-beep-session", "b")]);
+        let problem = from_http(&contradicting, b"{}").expect_err("two sessions");
+        assert_eq!(problem.detail, r#"the header X-Beep-Session stands there twice, with "a" and "b""#);
     }
 
     #[test]
@@ -115,6 +156,9 @@ mod tests {
             (r#"{"timeoutMs":"soon"}"#, "'timeoutMs': invalid type"),
             (r#"{"values":"other"}"#, "'plain' or 'exact'"),
             (r#"{"session":5}"#, "'session': invalid type"),
+            (r#"{"TimeoutMs":5}"#, "'TimeoutMs': there is no such key; did you mean 'timeoutMs'?"),
+            (r#"{"locals":{"a":NaN}}"#, r#"write {"$float": "NaN"}"#),
+            ("{\"locals\":\n{\"a\": [1, -Infinity]}}", r#"write {"$float": "Infinity"}"#),
         ] {
             let problem = from_http(&none, body.as_bytes()).expect_err(body);
             assert_eq!(problem.code, ErrorCode::InvalidRequest);

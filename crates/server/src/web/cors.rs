@@ -23,7 +23,15 @@ const ALLOW_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-contro
 
 /// What requests may have: the token, the type and the coding of the body, and the call options.
 static REQUEST_HEADERS: LazyLock<HeaderValue> = LazyLock::new(|| {
-    let ours = ["authorization", "content-type", "content-encoding", "accept", "x-beep-dtype", "x-beep-shape"];
+    let ours = [
+        "authorization",
+        "content-type",
+        "content-encoding",
+        "accept",
+        "last-event-id",
+        "x-beep-dtype",
+        "x-beep-shape",
+    ];
     let names: Vec<_> = ours.into_iter().chain(CallOption::all().map(CallOption::header)).collect();
     HeaderValue::from_str(&names.join(", ")).unwrap_or(HeaderValue::from_static("authorization, content-type"))
 });

@@ -46,11 +46,11 @@ pub(crate) fn encode_events(
 /// How long nothing is sent at most: proxies and clients end a connection on which nothing comes.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// The same, with something that means nothing to a client whenever there was no event for a while: a comment, or an event without content.
+/// The same, with something that means nothing to a client whenever there was no event for a while: a comment, or an empty line.
 pub(crate) fn keep_alive(events: EventBody, framing: Framing) -> EventBody {
     let nothing = match framing {
         Framing::ServerSent => ":\n\n",
-        Framing::Lines => "{\"event\":\"keep_alive\"}\n",
+        Framing::Lines => "\n",
     };
     Box::pin(stream::unfold(events, move |mut events| async move {
         match timeout(KEEP_ALIVE, events.next()).await {
@@ -79,6 +79,23 @@ pub(crate) fn named(event: EncodedEvent) -> (&'static str, Chunks) {
         EncodedEvent::Response(EncodedResponse::Exception(body)) => ("error", body),
         EncodedEvent::Response(EncodedResponse::Problem(problem)) => {
             ("error", Chunks::one(serde_json::to_vec(&problem).unwrap_or_else(|_| b"{}".to_vec())))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn something_comes_while_nothing_happens() {
+        for (framing, nothing) in [(Framing::ServerSent, ":\n\n"), (Framing::Lines, "\n")] {
+            let late = stream::once(async {
+                tokio::time::sleep(Duration::from_secs(40)).await;
+                Bytes::from_static(b"late")
+            });
+            let got: Vec<Bytes> = keep_alive(Box::pin(late), framing).collect().await;
+            assert_eq!(got, [nothing, nothing, "late"]);
         }
     }
 }

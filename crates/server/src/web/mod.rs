@@ -10,6 +10,7 @@ pub(crate) mod cors;
 pub(crate) mod event_body;
 pub(crate) mod half_closed;
 mod http2_preface;
+pub(crate) mod kept_events;
 pub(crate) mod panic;
 pub(crate) mod probe;
 pub(crate) mod response;

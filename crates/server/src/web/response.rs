@@ -4,6 +4,7 @@ use beep_python_protocol::{ErrorCode, Problem};
 use beep_python_runtime::session::service::json::{Chunks, EncodedResponse};
 use http::header::{ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, Response, StatusCode};
+use hyper::ext::ReasonPhrase;
 
 use crate::auth::client::Client;
 use crate::rejection_log::{log_denied, log_rejection};
@@ -41,6 +42,9 @@ fn unlogged(problem: &Problem) -> Response<Chunks> {
     let mut response = Response::new(Chunks::one(text));
     *response.status_mut() = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response.headers_mut().insert(CONTENT_TYPE, PROBLEM_JSON);
+    if response.status().canonical_reason().is_none() {
+        response.extensions_mut().insert(ReasonPhrase::from_static(b"Cancelled"));
+    }
     let (name, value) = match problem.code {
         ErrorCode::Unauthorized => (WWW_AUTHENTICATE, "Bearer"),
         ErrorCode::Overloaded | ErrorCode::QueueFull | ErrorCode::TooManySessions | ErrorCode::ShuttingDown => {
@@ -98,6 +102,13 @@ pub(crate) fn respond(encoded: EncodedResponse) -> Response<Chunks> {
 pub(crate) fn ok(content_type: HeaderValue, body: Chunks) -> Response<Chunks> {
     let mut response = Response::new(body);
     response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
+}
+
+/// A success that has nothing to say.
+pub(crate) fn no_content() -> Response<Chunks> {
+    let mut response = Response::new(Chunks::default());
+    *response.status_mut() = StatusCode::NO_CONTENT;
     response
 }
 

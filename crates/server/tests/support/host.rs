@@ -130,6 +130,7 @@ impl Running {
                     tls: None,
                     bodies: BodyBudget::new(BodyBudget::DEFAULT_BYTES),
                     bounds: Bounds::new(most.bounds).expect("as many descriptors"),
+                    kept_events: Arc::default(),
                 });
                 let watching = host.clone();
                 tokio::spawn(async move { watching.access.watch_tokens().await });
