@@ -16,6 +16,8 @@ mod host;
 #[allow(unreachable_pub, dead_code)]
 mod support;
 
+#[path = "http/behind_nginx.rs"]
+mod behind_nginx;
 #[path = "http/bodies.rs"]
 mod bodies;
 #[path = "http/cors.rs"]
@@ -28,6 +30,8 @@ mod half_closed;
 mod refusals;
 #[path = "http/stock_clients.rs"]
 mod stock_clients;
+#[path = "http/stock_programs.rs"]
+mod stock_programs;
 #[path = "http/texts.rs"]
 mod texts;
 

@@ -1,7 +1,6 @@
 //! Large data over HTTP: a body in one of the formats of data, as a request or as a response.
 
 use std::io::Write;
-use std::time::Duration;
 
 use beep_python_memory::{Memory, MemoryWriter};
 use beep_python_protocol::{DataDescriptor, DataFormat, DataKind, ErrorCode, Operation, Problem};
@@ -25,14 +24,13 @@ use crate::server_context::ServerContext;
 use crate::spans;
 use crate::transport::Transport;
 use crate::web::body::inflates_too_far;
+use crate::web::body_pace::BodyPace;
 use crate::web::content_coding::{ContentCoding, Inflater};
 use crate::web::{accept, call_options, response};
 
 const DTYPE: HeaderName = HeaderName::from_static("x-beep-dtype");
 const SHAPE: HeaderName = HeaderName::from_static("x-beep-shape");
 const EPOCH: HeaderName = HeaderName::from_static("x-beep-session-epoch");
-/// How long the next piece of a body may take to arrive.
-const PIECE_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Sends an object in one of the forms that the request accepts.
 pub(super) async fn fetch(
@@ -157,18 +155,12 @@ async fn read_memory(body: &mut Incoming, coding: ContentCoding, limit: u64) -> 
     let mut writer = MemoryWriter::create().map_err(|error| failed(format!("no memory for the body: {error}")))?;
     let mut inflater = (coding != ContentCoding::Identity).then(|| Inflater::new(coding));
     let (mut length, mut inflated) = (0, 0);
-    loop {
-        let piece = match tokio::time::timeout(PIECE_TIMEOUT, body.frame()).await {
-            Ok(None) => break,
-            Ok(Some(Ok(frame))) => frame.into_data().unwrap_or_default(),
-            Ok(Some(Err(error))) => {
-                return Err(Problem::new(ErrorCode::InvalidRequest, format!("the body did not arrive: {error}")));
-            }
-            Err(_) => {
-                let detail = format!("no more of the body came within {} seconds", PIECE_TIMEOUT.as_secs());
-                return Err(Problem::new(ErrorCode::RequestTimeout, detail));
-            }
-        };
+    let mut pace = BodyPace::begin();
+    while let Some(frame) = pace.next(body.frame()).await? {
+        let frame = frame
+            .map_err(|error| Problem::new(ErrorCode::InvalidRequest, format!("the body did not arrive: {error}")))?;
+        let piece = frame.into_data().unwrap_or_default();
+        pace.received(piece.len());
         length += piece.len() as u64;
         if length > limit {
             let detail = format!("the body is larger than {limit} bytes, the most that this server takes of data");

@@ -2,7 +2,6 @@
 
 use std::io::Write;
 use std::sync::Arc;
-use std::time::Duration;
 
 use beep_python_memory::MemoryWriter;
 use beep_python_protocol::grpc::messages as m;
@@ -32,13 +31,12 @@ use crate::rpc::{compression, reply};
 use crate::server_context::ServerContext;
 use crate::spans;
 use crate::transport::Transport;
+use crate::web::body_pace::BodyPace;
 
 /// The tag of a chunk in a message: field 2 with a length.
 const CHUNK: u8 = 2 << 3 | 2;
 /// How much of the data one message has: a whole number of pieces. Every client takes messages of 4 MiB.
 const MESSAGE_BYTES: u64 = 1 << 20;
-/// How long the next piece of a body may take to arrive.
-const PIECE_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Sends an object.
 pub(super) async fn fetch(
@@ -132,7 +130,15 @@ pub(super) async fn put(
         |error: &dyn std::fmt::Display| Problem::new(ErrorCode::Internal, format!("the data cannot be kept: {error}"));
     let limit = server.access.max_data_bytes();
     let (longest, budget) = (server.access.max_body_bytes(), server.bodies.clone());
-    let mut requests = Requests { body, headers, read: BytesMut::new(), held: budget.hold(), longest, budget };
+    let mut requests = Requests {
+        body,
+        headers,
+        read: BytesMut::new(),
+        held: budget.hold(),
+        longest,
+        budget,
+        pace: BodyPace::begin(),
+    };
     let Some(m::PutRequest { part: Some(m::put_request::Part::Data(described)), name }) = requests.next().await? else {
         return Err(invalid("the first message must say what the data are: its field 'data' is missing"));
     };
@@ -209,6 +215,7 @@ struct Requests<'a> {
     held: HeldBytes,
     longest: u64,
     budget: Arc<BodyBudget>,
+    pace: BodyPace,
 }
 
 impl Requests<'_> {
@@ -236,21 +243,18 @@ impl Requests<'_> {
                 }
                 self.read.reserve(whole - self.read.len());
             }
-            match tokio::time::timeout(PIECE_TIMEOUT, self.body.frame()).await {
-                Ok(Some(Ok(frame))) => {
+            match self.pace.next(self.body.frame()).await? {
+                Some(Ok(frame)) => {
                     let piece = frame.into_data().unwrap_or_default();
+                    self.pace.received(piece.len());
                     self.held.grow(piece.len())?;
                     self.read.extend_from_slice(&piece);
                 }
-                Ok(Some(Err(error))) => {
+                Some(Err(error)) => {
                     return Err(Problem::new(ErrorCode::InvalidRequest, format!("the data did not arrive: {error}")));
                 }
-                Ok(None) if self.read.is_empty() => return Ok(None),
-                Ok(None) => return Err(Problem::new(ErrorCode::InvalidRequest, "the last message is cut off")),
-                Err(_) => {
-                    let detail = format!("no more of the data came within {} seconds", PIECE_TIMEOUT.as_secs());
-                    return Err(Problem::new(ErrorCode::RequestTimeout, detail));
-                }
+                None if self.read.is_empty() => return Ok(None),
+                None => return Err(Problem::new(ErrorCode::InvalidRequest, "the last message is cut off")),
             }
         }
     }

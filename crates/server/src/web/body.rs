@@ -11,10 +11,9 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
 
 use crate::body_budget::{BodyBudget, HeldBytes};
+use crate::web::body_pace::BodyPace;
 use crate::web::content_coding::{ContentCoding, Inflater};
 
-/// How long a body may take to arrive.
-const BODY_TIMEOUT: Duration = Duration::from_secs(120);
 /// How long the rest of an unwanted body is read.
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -78,24 +77,20 @@ pub(crate) async fn read_coded_body(
     }
     let mut held = budget.hold();
     let mut limited = Limited::new(body, usize::try_from(limit).unwrap_or(usize::MAX));
-    let read = async {
-        match coding {
-            ContentCoding::Identity => collect(&mut limited, limit, &mut held).await,
-            ContentCoding::Gzip | ContentCoding::Deflate => inflate(&mut limited, coding, limit, &mut held).await,
-        }
+    let read = match coding {
+        ContentCoding::Identity => collect(&mut limited, limit, &mut held).await?,
+        ContentCoding::Gzip | ContentCoding::Deflate => inflate(&mut limited, coding, limit, &mut held).await?,
     };
-    let read = tokio::time::timeout(BODY_TIMEOUT, read).await.unwrap_or_else(|_| {
-        let detail = format!("the body did not arrive within {} seconds", BODY_TIMEOUT.as_secs());
-        Err(Problem::new(ErrorCode::RequestTimeout, detail))
-    })?;
     Ok(held.keep(read))
 }
 
 /// Reads a body that is what it stands for. One that comes in one piece is not copied.
 async fn collect(body: &mut Limited<&mut Incoming>, limit: u64, held: &mut HeldBytes) -> Result<Bytes, Problem> {
     let (mut first, mut joined) = (Bytes::new(), BytesMut::new());
-    while let Some(frame) = body.frame().await {
+    let mut pace = BodyPace::begin();
+    while let Some(frame) = pace.next(body.frame()).await? {
         let piece = frame.map_err(|error| unread(&*error, limit))?.into_data().unwrap_or_default();
+        pace.received(piece.len());
         held.grow(piece.len())?;
         if first.is_empty() && joined.is_empty() {
             first = piece;
@@ -120,9 +115,11 @@ async fn inflate(
 ) -> Result<Bytes, Problem> {
     let mut inflater = Inflater::new(coding);
     let mut inflated = BytesMut::new();
-    while let Some(frame) = body.frame().await {
+    let mut pace = BodyPace::begin();
+    while let Some(frame) = pace.next(body.frame()).await? {
         let frame = frame.map_err(|error| unread(&*error, limit))?;
         let piece = frame.into_data().unwrap_or_default();
+        pace.received(piece.len());
         inflater.pass_on(piece, |block| append(&mut inflated, block, limit, held)).await?;
     }
     inflater.finish()?;

@@ -3,6 +3,7 @@
 pub(crate) mod accept;
 pub(crate) mod admission;
 pub(crate) mod body;
+pub(crate) mod body_pace;
 pub(crate) mod call_options;
 pub(crate) mod connection;
 pub(crate) mod content_coding;
