@@ -146,7 +146,14 @@ impl Running {
 
     /// Tells it to stop, without waiting for it.
     pub fn tell_to_stop(&self) {
-        let _ = self.stage.send(Stage::Draining(ListeningSockets::Kept));
+        // A server that closes already would wait for its connections for ever if it served again.
+        self.stage.send_if_modified(|stage| {
+            let is_serving = !stage.is_stopping();
+            if is_serving {
+                *stage = Stage::Draining(ListeningSockets::Kept);
+            }
+            is_serving
+        });
     }
 }
 
