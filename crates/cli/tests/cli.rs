@@ -8,6 +8,8 @@ mod cli {
     mod bodies;
     mod bundles;
     mod certificates;
+    #[cfg(feature = "otel")]
+    mod collector;
     mod completions;
     mod console;
     mod ctrl_c;
@@ -63,6 +65,8 @@ mod cli {
     mod tls;
     mod tokens;
     mod top;
+    #[cfg(feature = "otel")]
+    mod traces;
     mod typing;
     mod unwritable_log;
 }

@@ -31,6 +31,7 @@ use crate::launch::{
 use crate::server_context::ServerContext;
 use crate::stage::{ListeningSockets, Stage};
 use crate::tls::{Tls, TlsError, TlsFiles};
+use crate::traces::{self, TraceSettings};
 use crate::unix_socket::{self, Pipe, PipeError};
 use crate::{http, rpc};
 
@@ -69,6 +70,8 @@ pub struct ServeOptions {
     pub max_bodies_bytes: u64,
     /// How many connections and requests it serves at once.
     pub bounds: BoundsConfig,
+    /// Where spans of its calls go.
+    pub traces: TraceSettings,
     /// Its log file; none in the foreground.
     pub log: Option<PathBuf>,
     /// The arguments that start such a server again.
@@ -136,6 +139,7 @@ pub async fn run(options: ServeOptions, inherited: ActivatedSockets) -> Result<(
             return Err(error);
         }
     };
+    traces::start(&options.traces, &options.id);
     let sockets = named(&listeners, pipe.as_ref(), &rpc).map_err(failed("share its sockets"))?;
     let (stage, stages) = watch::channel(Stage::Serving);
     let mut serving = JoinSet::new();
@@ -175,6 +179,7 @@ pub async fn run(options: ServeOptions, inherited: ActivatedSockets) -> Result<(
     server.sessions.shut_down(options.drain).await;
     let _ = stage.send(Stage::Closing(left_to));
     let _ = tokio::time::timeout(Duration::from_secs(2), serving.join_all()).await;
+    traces::stop().await;
     tracing::info!("stopped");
     remove_record(&options.home, &record)?;
     if let (true, Some(log)) = (orphaned, &options.log) {

@@ -10,7 +10,7 @@ use beep_python_runtime::session::Capacity;
 use beep_python_server::auth::AccessConfig;
 use beep_python_server::launch::{ActivatedSockets, ReadyNotifier};
 use beep_python_server::serve::{self, ServeOptions};
-use beep_python_server::{BodyBudget, BoundsConfig};
+use beep_python_server::{BodyBudget, BoundsConfig, TraceSettings};
 use signal_hook::consts::SIGHUP;
 
 use crate::async_runtime::block_on;
@@ -61,6 +61,8 @@ impl Args {
 }
 
 pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
+    // What is hidden from sessions and tools may be for the server itself.
+    let traces = TraceSettings::from_environment();
     // First of all, while there is only one thread.
     // SAFETY: there is only one.
     unsafe { hide(&args.settings.args.hide_env) };
@@ -68,7 +70,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     // In the foreground it may have been started with `nohup`.
     let keep: &[i32] = if inherited.ready.is_awaited() { &[] } else { &[SIGHUP] };
     signals::set_anew(keep);
-    let options = match options(context, args) {
+    let options = match options(context, args, traces) {
         Ok(options) => options,
         Err(error) => {
             inherited.ready.failed(error.as_ref());
@@ -85,7 +87,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     })
 }
 
-fn options(context: &Context, args: Args) -> Result<ServeOptions> {
+fn options(context: &Context, args: Args, traces: TraceSettings) -> Result<ServeOptions> {
     let home = context.home()?;
     let environment = VenvManager::new(home.clone()).open_path(&args.settings.environment)?;
     let arguments = args.settings.arguments();
@@ -117,6 +119,7 @@ fn options(context: &Context, args: Args) -> Result<ServeOptions> {
         insecure_remote: server.insecure_remote,
         token_file: server.token_file,
         max_bodies_bytes: server.max_bodies.unwrap_or(BodyBudget::DEFAULT_BYTES),
+        traces,
         log: args.log,
         arguments,
         drain: server.drain.unwrap_or(DEFAULT_DRAIN),

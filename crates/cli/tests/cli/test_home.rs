@@ -52,6 +52,9 @@ impl TestHome {
         {
             command.env_remove(variable);
         }
+        for (variable, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"OTEL_")) {
+            command.env_remove(variable);
+        }
         command
     }
 

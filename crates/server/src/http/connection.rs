@@ -31,6 +31,7 @@ use crate::metrics::page::page;
 use crate::server_context::ServerContext;
 use crate::spans;
 use crate::stage::Stage;
+use crate::traces::CallTrace;
 use crate::transport::Transport;
 use crate::web::admission::{admit, part};
 use crate::web::body::{RequestBody, read_coded_body};
@@ -39,8 +40,8 @@ use crate::web::content_coding::ContentCoding;
 use crate::web::cors;
 use crate::web::half_closed::{HalfClosing, InFlightBody, UnderWay};
 use crate::web::panic::or_answer;
-use crate::web::response;
 use crate::web::text::TextEncoding;
+use crate::web::{call_options, response};
 
 /// Serves HTTP on these sockets until the server closes; then finishes the requests in progress, and returns.
 pub async fn serve(
@@ -192,11 +193,12 @@ async fn authorize_and_route(
         (Route::Operation(what), _) => operation::respond(server, what, &parts.headers, body).await,
         (_, Some(what)) => {
             let session = Route::session_id(path);
+            let trace = CallTrace::of_host(what, &call_options::trace_only(&parts.headers));
             let executed = async {
                 permissions.check(what, &body)?;
                 execute_host_operation(&server.sessions, what, session, &body).await
             };
-            let observed = observe(Transport::Http, what, &body, executed);
+            let observed = observe(Transport::Http, what, &body, trace, executed);
             observed.instrument(spans::host_request(what, session)).await.map(response::json).map(whole)
         }
         (_, None) => unreachable!("a route leads to a session or to the host"),

@@ -22,6 +22,7 @@ use crate::http::body::HttpBody;
 use crate::metrics::observed::observe;
 use crate::server_context::ServerContext;
 use crate::spans;
+use crate::traces::CallTrace;
 use crate::transport::Transport;
 use crate::web::body::inflates_too_far;
 use crate::web::body_pace::BodyPace;
@@ -38,13 +39,14 @@ pub(super) async fn fetch(
     headers: &HeaderMap,
     body: Bytes,
 ) -> Result<Response<HttpBody>, Problem> {
-    let options = call_options::from_http(headers, &body)?;
+    let mut options = call_options::from_http(headers, &body)?;
     let body = with_formats(&body, &accept::formats(headers)?);
     let asked = body.clone();
     let payload = Payload { takes: TakesData::Bytes, ..body.into() };
     let span = spans::session_request(Operation::Fetch, &options);
+    let trace = CallTrace::begin(Operation::Fetch, &mut options);
     let executed = execute_operation(&server.sessions, Operation::Fetch, &options, Caller::default(), payload);
-    let outcome = observe(Transport::Http, Operation::Fetch, &asked, executed).instrument(span).await?;
+    let outcome = observe(Transport::Http, Operation::Fetch, &asked, trace, executed).instrument(span).await?;
     let epoch = outcome.epoch;
     let mut response = respond(outcome, ArrayFormat::of(options.form())).await;
     response.headers_mut().insert(EPOCH, HeaderValue::from(epoch));
@@ -90,7 +92,7 @@ pub(super) async fn put(
     charset: Charset,
     body: &mut Incoming,
 ) -> Result<Response<HttpBody>, Problem> {
-    let options = call_options::from_http(&parts.headers, b"")?;
+    let mut options = call_options::from_http(&parts.headers, b"")?;
     let request = put_request(parts.uri.query())?;
     let descriptor = described(&parts.headers)?;
     if descriptor.format == DataFormat::Json && charset != Charset::Utf8 {
@@ -102,8 +104,9 @@ pub(super) async fn put(
     let payload = attach(&server.sessions, &options, &request, vec![Attachment { descriptor, memory }])?;
     let span = spans::session_request(Operation::Put, &options);
     let asked = payload.body.clone();
+    let trace = CallTrace::begin(Operation::Put, &mut options);
     let executed = execute_operation(&server.sessions, Operation::Put, &options, Caller::default(), payload);
-    let outcome = observe(Transport::Http, Operation::Put, &asked, executed).instrument(span).await?;
+    let outcome = observe(Transport::Http, Operation::Put, &asked, trace, executed).instrument(span).await?;
     Ok(respond(outcome, ArrayFormat::of(options.form())).await)
 }
 

@@ -13,6 +13,7 @@ use crate::http::route::Route;
 use crate::metrics::observed::{Observed, observe};
 use crate::server_context::ServerContext;
 use crate::spans;
+use crate::traces::CallTrace;
 use crate::transport::Transport;
 use crate::web::event_body::{EventBody, Framing, encode_events, keep_alive};
 use crate::web::{accept, call_options, response};
@@ -31,10 +32,10 @@ pub(super) async fn respond(
     headers: &HeaderMap,
     body: Bytes,
 ) -> Result<Response<HttpBody>, Problem> {
-    let options = call_options::from_http(headers, &body)?;
+    let mut options = call_options::from_http(headers, &body)?;
     if let Some(framing) = framing(operation, headers) {
         let _entered = spans::session_request(operation, &options).entered();
-        let observed = Observed::begin(Transport::Http, operation, &body);
+        let observed = Observed::begin(Transport::Http, operation, &body, CallTrace::begin(operation, &mut options));
         let events = observed.follow(subscribe(&server.sessions, operation, &options, None, body))?;
         let events = encode_events(events, options.form(), framing);
         let is_kept = framing == Framing::ServerSent && outlives_connections(operation, &options);
@@ -48,8 +49,9 @@ pub(super) async fn respond(
     }
     let arrays = if accept::names(headers, OCTETS) { ArrayFormat::Binary } else { ArrayFormat::of(options.form()) };
     let span = spans::session_request(operation, &options);
+    let trace = CallTrace::begin(operation, &mut options);
     let executed = execute_operation(&server.sessions, operation, &options, Caller::default(), body.clone());
-    let outcome = observe(Transport::Http, operation, &body, executed).instrument(span).await?;
+    let outcome = observe(Transport::Http, operation, &body, trace, executed).instrument(span).await?;
     Ok(response::respond(encode_response(outcome, arrays).await).map(HttpBody::Whole))
 }
 

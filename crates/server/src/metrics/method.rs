@@ -1,6 +1,6 @@
-//! What is called, as metrics name it.
+//! What is called, as metrics and traces name it.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
 use beep_python_protocol::{HostOperation, Operation};
 use prometheus_client::encoding::{EncodeLabelValue, LabelValueEncoder};
@@ -25,11 +25,17 @@ impl From<HostOperation> for Method {
 }
 
 /// Service and rpc, as gRPC names them.
-impl EncodeLabelValue for Method {
-    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Method::Session(operation) => write!(encoder, "PythonService/{}", operation.rpc_name()),
-            Method::Host(operation) => encoder.write_str(operation.rpc_name()),
+            Method::Session(operation) => write!(f, "PythonService/{}", operation.rpc_name()),
+            Method::Host(operation) => f.write_str(operation.rpc_name()),
         }
+    }
+}
+
+impl EncodeLabelValue for Method {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        write!(encoder, "{self}")
     }
 }

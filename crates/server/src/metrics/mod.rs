@@ -5,6 +5,7 @@
 
 pub(crate) mod method;
 pub(crate) mod observed;
+pub(crate) mod outcome;
 pub(crate) mod page;
 mod process;
 pub(crate) mod server_metrics;

@@ -8,13 +8,10 @@ use beep_python_runtime::session::{CallResult, EventStream, Response};
 
 use crate::audit::Audited;
 use crate::metrics::method::Method;
+use crate::metrics::outcome::Outcome;
 use crate::metrics::server_metrics::{CallLabels, called};
+use crate::traces::CallTrace;
 use crate::transport::Transport;
-
-/// The error type of a call whose client went away before its answer.
-const CLIENT_GONE: &str = "client_gone";
-/// Of a success.
-const NO_ERROR: &str = "";
 
 /// A call that has begun. Dropped before its end, it is one whose client has gone.
 #[derive(Debug)]
@@ -23,23 +20,22 @@ pub(crate) struct Observed {
     transport: Transport,
     method: Method,
     began: Instant,
-    error_type: &'static str,
+    outcome: Outcome,
+    trace: CallTrace,
 }
 
 impl Observed {
     /// A call with this JSON as its body, in its span.
-    pub(crate) fn begin(transport: Transport, method: impl Into<Method>, body: &[u8]) -> Observed {
+    pub(crate) fn begin(transport: Transport, method: impl Into<Method>, body: &[u8], trace: CallTrace) -> Observed {
         let method = method.into();
         let audited = Audited::begin(method, body);
-        Observed { audited, transport, method, began: Instant::now(), error_type: CLIENT_GONE }
+        Observed { audited, transport, method, began: Instant::now(), outcome: Outcome::ClientGone, trace }
     }
 
     /// The call has its answer.
     pub(crate) fn end<T: Answer>(mut self, outcome: Result<&T, &Problem>) {
-        self.error_type = match outcome {
-            Ok(answer) => answer.error_type(),
-            Err(problem) => problem.code.as_str(),
-        };
+        let error = outcome.map_or_else(|problem| Some(problem.code), Answer::error);
+        self.outcome = error.map_or(Outcome::Success, Outcome::Failed);
     }
 
     /// The call has such events, and ends with the last of them; or it was refused.
@@ -59,11 +55,14 @@ impl Observed {
 
 impl Drop for Observed {
     fn drop(&mut self) {
-        let Observed { ref audited, transport, method, began, error_type } = *self;
-        let error_type = if std::thread::panicking() { ErrorCode::Internal.as_str() } else { error_type };
+        let Observed { audited, transport, method, began, outcome, trace } = self;
+        let (transport, method) = (*transport, *method);
+        let outcome = if std::thread::panicking() { Outcome::Failed(ErrorCode::Internal) } else { *outcome };
+        let error_type = outcome.error_type();
         let labels = CallLabels { rpc_system: transport.name(), rpc_method: method, error_type };
         let seconds = began.elapsed().as_secs_f64();
         called(&labels, seconds);
+        trace.end(transport, method, outcome);
         if let Some(audited) = audited {
             audited.end(error_type, seconds);
         }
@@ -75,9 +74,10 @@ pub(crate) async fn observe<T: Answer>(
     transport: Transport,
     method: impl Into<Method>,
     body: &[u8],
+    trace: CallTrace,
     call: impl Future<Output = Result<T, Problem>>,
 ) -> Result<T, Problem> {
-    let observed = Observed::begin(transport, method, body);
+    let observed = Observed::begin(transport, method, body, trace);
     let outcome = call.await;
     observed.end(outcome.as_ref());
     outcome
@@ -85,17 +85,17 @@ pub(crate) async fn observe<T: Answer>(
 
 /// What a call is answered with.
 pub(crate) trait Answer {
-    fn error_type(&self) -> &'static str {
-        NO_ERROR
+    fn error(&self) -> Option<ErrorCode> {
+        None
     }
 }
 
 impl Answer for Response {
-    fn error_type(&self) -> &'static str {
+    fn error(&self) -> Option<ErrorCode> {
         match &self.result {
-            CallResult::Problem(problem) => problem.code.as_str(),
-            CallResult::Exception(_) => ErrorCode::PythonException.as_str(),
-            _ => NO_ERROR,
+            CallResult::Problem(problem) => Some(problem.code),
+            CallResult::Exception(_) => Some(ErrorCode::PythonException),
+            _ => None,
         }
     }
 }

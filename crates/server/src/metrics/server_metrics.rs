@@ -20,6 +20,8 @@ struct ServerMetrics {
     registry: Registry,
     calls: Family<CallLabels, Histogram>,
     refusals: Family<Refusal, Counter>,
+    #[cfg(feature = "otel")]
+    spans: Family<SpanLabels, Counter>,
     received: Counter,
     sent: Counter,
 }
@@ -36,6 +38,12 @@ pub(super) struct CallLabels {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Refusal {
     reason: &'static str,
+}
+
+#[cfg(feature = "otel")]
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct SpanLabels {
+    outcome: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -55,6 +63,10 @@ impl ServerMetrics {
             calls.clone(),
         );
         registry.register("beep_refusals", "Requests that were refused, by their error code", refusals.clone());
+        #[cfg(feature = "otel")]
+        let spans = Family::default();
+        #[cfg(feature = "otel")]
+        registry.register("beep_spans", "Spans of calls, by what became of them", spans.clone());
         registry.register(
             "beep_bytes",
             "Bytes over all connections, without data that goes as descriptors",
@@ -63,7 +75,15 @@ impl ServerMetrics {
         registry.register_collector(Box::new(ProcessCollector));
         let counter = |direction| bytes.get_or_create(&Direction { direction }).clone();
         let (received, sent) = (counter("in"), counter("out"));
-        ServerMetrics { registry, calls, refusals, received, sent }
+        ServerMetrics {
+            registry,
+            calls,
+            refusals,
+            #[cfg(feature = "otel")]
+            spans,
+            received,
+            sent,
+        }
     }
 }
 
@@ -75,6 +95,12 @@ pub(super) fn called(labels: &CallLabels, seconds: f64) {
 /// A request was refused with this code.
 pub(crate) fn refused(code: ErrorCode) {
     METRICS.refusals.get_or_create(&Refusal { reason: code.as_str() }).inc();
+}
+
+/// So many spans were `exported`, or lost.
+#[cfg(feature = "otel")]
+pub(crate) fn spans_ended(outcome: &'static str, count: u64) {
+    METRICS.spans.get_or_create(&SpanLabels { outcome }).inc_by(count);
 }
 
 /// So many bytes came over a connection.

@@ -41,14 +41,14 @@ const MESSAGE_BYTES: u64 = 1 << 20;
 /// Sends an object.
 pub(super) async fn fetch(
     server: &ServerContext,
-    options: &CallOptions,
+    options: &mut CallOptions,
     request: &mut ReadRequest,
     body: &Bytes,
 ) -> Result<Messages, Problem> {
     let payload = Payload { takes: TakesData::Bytes, ..json_body(Operation::Fetch, body)?.into() };
+    let span = spans::session_request(Operation::Fetch, options);
     let executed = request.execute(server, Operation::Fetch, options, payload);
-    let Response { result, output, epoch } =
-        executed.instrument(spans::session_request(Operation::Fetch, options)).await?;
+    let Response { result, output, epoch } = executed.instrument(span).await?;
     match result {
         CallResult::Datum(datum) => Ok(messages(*datum, output, epoch)),
         result => {
@@ -121,7 +121,7 @@ fn chunk_head(length: u64) -> Bytes {
 /// Keeps what the client sends. It goes into memory of the kernel chunk by chunk.
 pub(super) async fn put(
     server: &ServerContext,
-    options: &CallOptions,
+    options: &mut CallOptions,
     headers: &HeaderMap,
     body: Incoming,
 ) -> Result<Bytes, Problem> {
@@ -167,8 +167,9 @@ pub(super) async fn put(
     let request = name.map_or(json!({}), |name| json!({ "name": name })).to_string().into();
     let payload = attach(&server.sessions, options, &request, vec![Attachment { descriptor, memory }])?;
     let mut read = ReadRequest::new(Transport::Grpc, Version::HTTP_2, requests.body);
+    let span = spans::session_request(Operation::Put, options);
     let executed = read.execute(server, Operation::Put, options, payload);
-    kept(executed.instrument(spans::session_request(Operation::Put, options)).await?).await
+    kept(executed.instrument(span).await?).await
 }
 
 async fn kept(response: Response) -> Result<Bytes, Problem> {

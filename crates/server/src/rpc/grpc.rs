@@ -27,6 +27,7 @@ use crate::rpc::status::{status, trailers_of};
 use crate::rpc::{compression, data, host_service, reply};
 use crate::server_context::ServerContext;
 use crate::spans;
+use crate::traces::CallTrace;
 use crate::transport::Transport;
 use crate::web::body::read_body;
 use crate::web::call_options;
@@ -74,9 +75,9 @@ async fn execute(
     if parts.method != Method::POST {
         return Err(Problem::new(ErrorCode::MethodNotAllowed, "gRPC takes POST only"));
     }
-    let options = call_options::from_metadata(&parts.headers)?;
+    let mut options = call_options::from_metadata(&parts.headers)?;
     if rpc == Rpc::Session(Operation::Put) {
-        let kept = data::put(server, &options, &parts.headers, body).await?;
+        let kept = data::put(server, &mut options, &parts.headers, body).await?;
         return Ok(Outcome::Message(Chunks::one(kept)));
     }
     let longest = server.access.max_body_bytes();
@@ -84,20 +85,22 @@ async fn execute(
     let read = compression::inflate(read, &parts.headers, longest, server.bodies.hold()).await?;
     let (mut request, body) = (ReadRequest::new(Transport::Grpc, parts.version, body), read);
     match rpc {
-        Rpc::Session(Operation::Fetch) => data::fetch(server, &options, &mut request, &body).await.map(Outcome::Data),
+        Rpc::Session(Operation::Fetch) => {
+            data::fetch(server, &mut options, &mut request, &body).await.map(Outcome::Data)
+        }
         Rpc::Session(operation) if !operation.has_events() => {
             if options.offered().any() {
                 let detail = "a call can be answered in events only: Execute and the rpcs of EventService have them, this one does not";
                 return Err(Problem::new(ErrorCode::InvalidRequest, detail));
             }
             let span = spans::session_request(operation, &options);
-            let executed = execute_session(server, operation, &options, &mut request, body);
+            let executed = execute_session(server, operation, &mut options, &mut request, body);
             executed.instrument(span).await.map(Outcome::Message)
         }
         Rpc::Session(operation) | Rpc::Events(operation) => {
             let body = json_body(operation, &body)?;
             let _entered = spans::session_request(operation, &options).entered();
-            let observed = request.observe(operation, &body);
+            let observed = request.observe(operation, &mut options, &body);
             let mut events = observed.follow(subscribe(&server.sessions, operation, &options, None, body))?;
             request.cancel(&options, &mut events);
             Ok(Outcome::Events(encode_events(events, options.form())))
@@ -110,8 +113,9 @@ async fn execute(
         }
         Rpc::Host(operation) => {
             let about = if audit::is_on() { host_service::about(operation, &body) } else { Vec::new() };
+            let trace = CallTrace::of_host(operation, &options);
             let executed = host_service::execute(server, permissions, operation, &body);
-            let observed = observe(Transport::Grpc, operation, &about, executed);
+            let observed = observe(Transport::Grpc, operation, &about, trace, executed);
             observed.instrument(spans::host_request(operation, None)).await.map(Outcome::Message)
         }
     }
@@ -120,7 +124,7 @@ async fn execute(
 async fn execute_session(
     server: &ServerContext,
     operation: Operation,
-    options: &CallOptions,
+    options: &mut CallOptions,
     request: &mut ReadRequest,
     body: Bytes,
 ) -> Result<Chunks, Problem> {

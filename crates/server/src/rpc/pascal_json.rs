@@ -24,6 +24,7 @@ use crate::rpc::reset::ReadRequest;
 use crate::rpc::route::Rpc;
 use crate::server_context::ServerContext;
 use crate::spans;
+use crate::traces::CallTrace;
 use crate::transport::Transport;
 use crate::web::body::{RequestBody, read_coded_body};
 use crate::web::content_coding::ContentCoding;
@@ -100,11 +101,12 @@ async fn execute(
                 true => Bytes::new(),
                 false => camel_case_of_all(body)?,
             };
+            let trace = CallTrace::of_host(what, &call_options::trace_only(headers));
             let executed = async {
                 permissions.check(what, &body)?;
                 execute_host_operation(&server.sessions, what, None, &body).await
             };
-            let observed = observe(Transport::RpcJson, what, &body, executed);
+            let observed = observe(Transport::RpcJson, what, &body, trace, executed);
             let json = observed.instrument(spans::host_request(what, None)).await?;
             return Ok(response::json(pascal_object(&json)).map(RpcBody::Json));
         }
@@ -113,10 +115,10 @@ async fn execute(
         }
     };
     let body = camel_case(body)?;
-    let options = call_options::from_http(headers, &body)?;
+    let mut options = call_options::from_http(headers, &body)?;
     if options.has_events(operation) {
         let _entered = spans::session_request(operation, &options).entered();
-        let observed = request.observe(operation, &body);
+        let observed = request.observe(operation, &mut options, &body);
         let mut events = observed.follow(subscribe(&server.sessions, operation, &options, None, body))?;
         request.cancel(&options, &mut events);
         let events: EventBody = Box::pin(batch(events, options.form(), put_event));
@@ -126,7 +128,7 @@ async fn execute(
         return Ok(response::event_stream(RpcBody::Text(events), Framing::Lines));
     }
     let span = spans::session_request(operation, &options);
-    let outcome = request.execute(server, operation, &options, body).instrument(span).await?;
+    let outcome = request.execute(server, operation, &mut options, body).instrument(span).await?;
     Ok(encode(outcome, ArrayFormat::of(options.form())).await?.map(RpcBody::Json))
 }
 

@@ -13,6 +13,7 @@ use hyper::body::{Body, Incoming};
 
 use crate::metrics::observed::Observed;
 use crate::server_context::ServerContext;
+use crate::traces::CallTrace;
 use crate::transport::Transport;
 
 /// A request whose body was read to its end.
@@ -32,13 +33,13 @@ impl ReadRequest {
         &mut self,
         server: &ServerContext,
         operation: Operation,
-        options: &CallOptions,
+        options: &mut CallOptions,
         payload: impl Into<Payload>,
     ) -> Result<Response, Problem> {
         let cancelled = AtomicBool::new(false);
         let caller = Caller { cancelled: self.cancels(options).then_some(&cancelled), request_id: None };
         let payload = payload.into();
-        let observed = Observed::begin(self.transport, operation, &payload.body);
+        let observed = Observed::begin(self.transport, operation, &payload.body, CallTrace::begin(operation, options));
         let call = pin!(execute_operation(&server.sessions, operation, options, caller, payload));
         // Declared after the call, so that it is dropped before.
         let note = NoteOnDrop { request: Some(self), cancelled: &cancelled };
@@ -49,8 +50,8 @@ impl ReadRequest {
     }
 
     /// Observes a call that has events.
-    pub(super) fn observe(&self, operation: Operation, body: &[u8]) -> Observed {
-        Observed::begin(self.transport, operation, body)
+    pub(super) fn observe(&self, operation: Operation, options: &mut CallOptions, body: &[u8]) -> Observed {
+        Observed::begin(self.transport, operation, body, CallTrace::begin(operation, options))
     }
 
     /// Lets a reset cancel the call of these events.

@@ -24,6 +24,7 @@ use crate::events::batch;
 use crate::metrics::observed::{Observed, observe};
 use crate::server_context::ServerContext;
 use crate::spans;
+use crate::traces::CallTrace;
 use crate::transport::Transport;
 use crate::unix_socket::data::{self, Attached, Leases, Outgoing, Via};
 use crate::unix_socket::reply;
@@ -75,12 +76,14 @@ pub(super) fn respond(
     request: Request,
 ) -> impl Future<Output = Response> {
     // Taken apart outside of the future, which would hold it twice.
-    let Request { id, command, options, payload, via, attached, place } = request;
+    let Request { id, command, mut options, payload, via, attached, place } = request;
     async move {
         let _place = place;
         let encoded = match command {
             Command::Session(what) => {
                 let caller = Caller { request_id: client.request_id(id.as_ref()), cancelled: None };
+                let (span, ends_with_client) =
+                    (spans::session_request(what, &options), options.cancels_on_disconnect());
                 let executed = async {
                     let payload = match attached.is_empty() {
                         true => Payload { body: payload, takes: takes_data(what, via), ..Payload::default() },
@@ -88,15 +91,16 @@ pub(super) fn respond(
                         false => Box::pin(with_data(&server, what, via, &options, &payload, attached)).await?,
                     };
                     // Not by `observe`, which would hold the call once more.
-                    let observed = Observed::begin(Transport::Pipe, what, &payload.body);
+                    let trace = CallTrace::begin(what, &mut options);
+                    let observed = Observed::begin(Transport::Pipe, what, &payload.body, trace);
                     let outcome = operation::execute_operation(&server.sessions, what, &options, caller, payload).await;
                     observed.end(outcome.as_ref());
                     outcome
                 };
                 let outcome = {
                     // Pinned here: each place that awaits it would hold it once more.
-                    let mut executed = pin!(executed.instrument(spans::session_request(what, &options)));
-                    match options.cancels_on_disconnect() {
+                    let mut executed = pin!(executed.instrument(span));
+                    match ends_with_client {
                         false => executed.await,
                         // Dropping such a call cancels it.
                         true => tokio::select! {
@@ -114,7 +118,7 @@ pub(super) fn respond(
             }
             Command::Release => release(&client.leases, &payload),
             // Boxed: it is rare and large, and every request would be as large as it.
-            Command::Host(what) => Box::pin(respond_for_host(&server, &client, what, &payload)).await,
+            Command::Host(what) => Box::pin(respond_for_host(&server, &client, what, &options, &payload)).await,
         };
         let EncodedResponse::Datum { about, datum } = encoded else {
             return Response { line: reply::response(id.as_ref(), encoded), id, data: None };
@@ -172,15 +176,17 @@ async fn respond_for_host(
     server: &ServerContext,
     client: &Client,
     what: HostOperation,
+    options: &CallOptions,
     payload: &Bytes,
 ) -> EncodedResponse {
+    let trace = CallTrace::of_host(what, options);
     let executed = async {
         match what {
             HostOperation::Cancel => cancel(server, client, payload).await,
             _ => execute_host_operation(&server.sessions, what, None, payload).await,
         }
     };
-    let observed = observe(Transport::Pipe, what, payload, executed);
+    let observed = observe(Transport::Pipe, what, payload, trace, executed);
     match observed.instrument(spans::host_request(what, None)).await {
         Ok(json) => EncodedResponse::Json(Chunks::one(json)),
         Err(problem) => problem.into(),
@@ -259,10 +265,10 @@ fn event_lines(
     request_id: Option<RequestId>,
     payload: Result<Payload, Problem>,
 ) -> BoxStream<'static, Bytes> {
-    let Request { id, options, .. } = request;
+    let Request { id, mut options, .. } = request;
     let _entered = spans::session_request(what, &options).entered();
     let body = payload.as_ref().map_or_else(|_| Bytes::new(), |payload| payload.body.clone());
-    let observed = Observed::begin(Transport::Pipe, what, &body);
+    let observed = Observed::begin(Transport::Pipe, what, &body, CallTrace::begin(what, &mut options));
     let subscribe = |payload| operation::subscribe(&server.sessions, what, &options, request_id, payload);
     lines_of(observed.follow(payload.and_then(subscribe)), id, options.form())
 }

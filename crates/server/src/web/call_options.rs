@@ -20,6 +20,15 @@ pub(crate) fn from_metadata(headers: &HeaderMap) -> Result<CallOptions, Problem>
     Ok(options)
 }
 
+/// Those of the trace alone, of a request to the server itself.
+pub(crate) fn trace_only(headers: &HeaderMap) -> CallOptions {
+    let mut options = CallOptions::default();
+    for option in [CallOption::Traceparent, CallOption::Tracestate] {
+        read_trace(&mut options, option, headers);
+    }
+    options
+}
+
 fn read_headers(options: &mut CallOptions, wire: TextWire, headers: &HeaderMap) -> Result<(), Problem> {
     for name in headers.keys() {
         let Some(option) = CallOption::from_name(wire, name.as_str()) else { continue };

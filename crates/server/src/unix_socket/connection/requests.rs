@@ -14,6 +14,7 @@ use crate::auth::{AccessDenied, PendingConnection};
 use crate::bounds::RequestPlace;
 use crate::metrics::observed::Observed;
 use crate::spans;
+use crate::traces::CallTrace;
 use crate::transport::Transport;
 use crate::unix_socket::incoming::watch_hangup;
 use crate::unix_socket::line_decoder::{LINE_TIMEOUT, TooLong};
@@ -125,7 +126,8 @@ where
         if let Command::Host(what) = request.command
             && let Some(Err(problem)) = self.permissions.map(|may| may.check(what, &request.payload))
         {
-            let observe = || Observed::begin(Transport::Pipe, what, &request.payload);
+            let trace = CallTrace::of_host(what, &request.options);
+            let observe = || Observed::begin(Transport::Pipe, what, &request.payload, trace);
             spans::host_request(what, None).in_scope(observe).end::<Vec<u8>>(Err(&problem));
             self.reject(RequestError { id: request.id, problem: Box::new(problem) });
             return Ok(());
