@@ -1,16 +1,14 @@
 //! Exporting spans, from the server's start to its end.
 
-use std::sync::Arc;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use beep_python_runtime::platform::mask_credentials;
 use opentelemetry::trace::TracerProvider;
 use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracer, SdkTracerProvider};
-
-use beep_python_runtime::platform::mask_credentials;
 
 use crate::traces::batches::{Bounded, Counted, show_counts};
 use crate::traces::collector::{Collector, Trouble, with_causes};
