@@ -91,12 +91,21 @@ class Caller:
             self.refusal = refused
             self.ledger.end("refused, as expected")
             return True
-        fault = self.session.explains(refused.code, self.since) or self.ledger.all_sessions.explains(refused.code, self.since)
-        if fault:
+        if fault := self.explained(refused.code):
             self.ledger.failed(fault)
         else:
             self.ledger.error("wrong", f"{self.where(operation)}: {refused}; allowed: {', '.join(allowed) or 'none'}")
         return False
+
+    def explained(self, code):
+        """The fault by which this may fail so."""
+        return self.session.explains(code, self.since) or self.ledger.all_sessions.explains(code, self.since)
+
+    def healthy(self):
+        """The server is well; or has no process to fork workers from, just after one was killed."""
+        status = self.call("ping").get("status")
+        if not (status == "not_ready" and self.explained("worker_unavailable")):
+            self.equal(status, "ok", "health")
 
     def where(self, operation):
         kind = "rough" if self.session.rough else "calm"
