@@ -8,6 +8,8 @@ use beep_python_protocol::{ErrorCode, Problem};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
+use crate::allocator;
+
 /// Bodies up to this size are not counted: a request takes as much besides, and most have no larger one.
 const COUNTED_FROM: u64 = 4 << 10;
 /// What is given back in one piece from this size on makes it worth while to look for free memory.
@@ -43,7 +45,7 @@ impl BodyBudget {
         loop {
             self.released.notified().await;
             tokio::time::sleep(TRIM_DELAY).await;
-            let _ = tokio::task::spawn_blocking(return_free_memory).await;
+            let _ = tokio::task::spawn_blocking(allocator::return_free_memory).await;
         }
     }
 
@@ -108,15 +110,6 @@ struct Body {
 impl AsRef<[u8]> for Body {
     fn as_ref(&self) -> &[u8] {
         &self.body
-    }
-}
-
-fn return_free_memory() {
-    // Other C libraries give memory back by themselves.
-    #[cfg(target_env = "gnu")]
-    // SAFETY: it takes no pointer, and locks what it looks at.
-    unsafe {
-        libc::malloc_trim(0);
     }
 }
 

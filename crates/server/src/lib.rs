@@ -3,6 +3,7 @@
 //! ([`launch`]).
 
 mod accept;
+mod allocator;
 mod audit;
 pub mod auth;
 mod body_budget;

@@ -21,6 +21,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::allocator;
 use crate::auth::{AcceptedTokens, AccessConfig, AccessPolicy, DefaultToken, TokenError, TokenText};
 use crate::body_budget::BodyBudget;
 use crate::bounds::{Bounds, BoundsConfig, TooManyConnections};
@@ -125,6 +126,7 @@ pub enum ServeError {
 /// A failure before it is ready is reported to its starter, too.
 pub async fn run(options: ServeOptions, inherited: ActivatedSockets) -> Result<(), ServeError> {
     let ActivatedSockets { http: listeners, pipe, rpc, stdin, token, ready, manager } = inherited;
+    allocator::share_one_arena();
     raise_descriptor_limit();
     beep_python_peer::prepare();
     let failed = |what| move |source| ServeError::System { what, source };

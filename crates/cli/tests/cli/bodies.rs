@@ -78,3 +78,26 @@ fn memory_goes_back_to_the_system_after_large_bodies() {
     drop(bodies);
     wait_until("their memory is given back", || resident(&server) < before + EACH as u64);
 }
+
+/// The arena of a thread keeps memory that is free, and is not looked at where free memory goes back to the system.
+#[test]
+#[cfg(target_env = "gnu")]
+fn threads_of_the_server_have_no_arenas_of_their_own() {
+    const ARENA: usize = 64 << 20;
+    let home = TestHome::with_runtime();
+    let server = home.start(&[]);
+    let port = server["endpoints"][0]["url"].as_str().unwrap().rsplit(':').next().unwrap().to_owned();
+    // Another thread writes this page.
+    let mut stream = TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").unwrap();
+    assert!(answer(stream).starts_with("HTTP/1.1 200"));
+
+    let maps = fs::read_to_string(format!("/proc/{}/maps", server["pid"])).unwrap();
+    let begins_as_an_arena = |line: &&str| {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        let start = usize::from_str_radix(fields[0].split('-').next().unwrap(), 16).unwrap();
+        start % ARENA == 0 && fields[1] == "rw-p" && fields.len() == 5
+    };
+    let arenas: Vec<_> = maps.lines().filter(begins_as_an_arena).collect();
+    assert!(arenas.is_empty(), "{arenas:#?}");
+}
