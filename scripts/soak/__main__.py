@@ -1,9 +1,9 @@
 """A soak: all operations on all wires, for a time, while workers are killed, clients vanish, and the machine has faults.
 
 Every request must be answered, or fail with a reason that the fault explains which it was under. When all clients are gone, the
-server must have no more than before. It needs Linux, a CPython from 3.9 up, and a release binary. gRPC is among the wires where
-grpcio can be imported, also from $BEEP_PYTHON_TEST_PACKAGES/grpcio/3.13; the clock jumps where libfaketime is installed; root
-also tries a second user, and a disk that is full.
+server must have no more than before. It needs Linux, a CPython from 3.9 up, curl, and a release binary. gRPC is among the wires where
+grpcio, grpcio-reflection and grpcio-status can be imported, also from $BEEP_PYTHON_TEST_PACKAGES/soak; the clock jumps where libfaketime
+is installed; root also tries a second user, and a disk that is full.
 """
 
 import argparse
@@ -35,15 +35,14 @@ def arguments():
 
 
 def inside(options, folder):
-    series = "%d.%d" % sys.version_info[:2]
     if "BEEP_PYTHON_TEST_PACKAGES" in os.environ:
-        sys.path.append(os.path.join(os.environ["BEEP_PYTHON_TEST_PACKAGES"], "grpcio", series))
+        sys.path.append(os.path.join(os.environ["BEEP_PYTHON_TEST_PACKAGES"], "soak"))
     # Its own processes are of other programs, so it need not care for them.
     os.environ |= {"GRPC_ENABLE_FORK_SUPPORT": "0", "GRPC_VERBOSITY": "ERROR"}
     # With the threads of grpcio, which must not be there before the child is.
-    import soak
+    import course
 
-    return soak.soak(options, folder)
+    return course.soak(options, folder)
 
 
 if __name__ == "__main__":

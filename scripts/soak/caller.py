@@ -3,9 +3,8 @@
 import itertools
 import time
 
-from wire import Lost, Refused
+from wire import LOST, Refused
 
-# Over how long no call may take that nothing holds up; the rest is the machine's.
 _numbers = itertools.count(1)
 
 
@@ -14,29 +13,32 @@ class Stop(Exception):
 
 
 class Caller:
-    def __init__(self, wire, ledger, session, random, seed):
+    def __init__(self, wire, ledger, session, random):
         self.wire, self.ledger, self.session, self.random = wire, ledger, session, random
         self.since = time.monotonic()
-        self.nonce = f"n{seed}x{next(_numbers)}x{random.randrange(1 << 30)}"
+        # What only an answer to this client can have.
+        self.nonce = f"n{next(_numbers)}x{random.randrange(1 << 40)}"
         self.operation = ""
 
     def options(self, operation, options):
-        if operation.startswith(("session_", "venv_")) or operation in ("ping", "cancel"):
-            return options
-        return {"session": self.session.id, **options}
+        of_host = operation.startswith(("session_", "venv_")) or operation in ("ping", "cancel")
+        return options if of_host else {"session": self.session.id, **options}
 
     def call(self, operation, body=None, allowed=(), **options):
         """The answer; None for a problem that was `allowed`. Any other problem ends the scenario."""
         return self._judged(operation, allowed, lambda: self.wire.call(operation, body or {}, self.options(operation, options)))
+
+    def handle(self, operation, body, **options):
+        return self.call(operation, body, **options)["handleId"]
 
     def events(self, operation, body, allowed=(), each=lambda name, event: None, **options):
         """All events; `each` sees them as they come."""
 
         def run():
             found = []
-            for name, event in self.wire.events(operation, body, self.options(operation, options)):
-                found.append((name, event))
-                each(name, event)
+            for event in self.wire.events(operation, body, self.options(operation, options)):
+                found.append(event)
+                each(*event)
             return found
 
         return self._judged(operation, allowed, run)
@@ -49,21 +51,10 @@ class Caller:
 
     def several(self, requests):
         """Calls that are sent at once over the pipe."""
-        for operation, _ in requests:
+        for operation, _ in requests[1:]:
             self.ledger.begin(self.wire.name, operation)
-        try:
-            answers = self.wire.calls([(operation, body, self.options(operation, {})) for operation, body in requests])
-        except Refused as refused:
-            # All were answered, and one of the answers is this.
-            self.ledger.end("answered", len(requests) - 1)
-            self._refused(refused.problem.get("operation", "one of several"), refused, ())
-            raise Stop from refused
-        except (Lost, OSError) as error:
-            self.ledger.end("answered", len(requests) - 1)
-            self.ledger.error("LOST", f"{self.where('several')}: {error}")
-            raise Stop from error
-        self.ledger.end("answered", len(requests))
-        return answers
+        self.ledger.end("answered", len(requests) - 1)
+        return self._judged(requests[0][0], (), lambda: self.wire.calls([(name, body, self.options(name, {})) for name, body in requests]))
 
     def _judged(self, operation, allowed, run):
         self.operation = operation
@@ -71,31 +62,28 @@ class Caller:
         try:
             answer = run()
         except Refused as refused:
-            if self._refused(operation, refused, allowed):
+            if refused.code in allowed:
+                self.refusal = refused
+                self.ledger.end("refused, as expected")
                 return None
-            raise Stop from refused
-        except (Lost, OSError) as error:
+            if fault := self.explained(refused.code):
+                self.ledger.failed(fault)
+            else:
+                self.ledger.error("wrong", f"{self.where()}: {refused}; allowed: {', '.join(allowed) or 'none'}")
+        except LOST as error:
             self.wire.close()
-            self.ledger.error("LOST", f"{self.where(operation)}: {error!r}")
-            raise Stop from error
+            self.ledger.error("LOST", f"{self.where()}: {error!r}")
+        except Stop:
+            # Another request ended it, which came between the events of this one.
+            self.wire.close()
+            self.ledger.end("left by their clients")
         except Exception as error:
             self.wire.close()
-            self.ledger.error("wrong", f"{self.where(operation)}: an answer that cannot be read: {error!r}")
-            raise Stop from error
-        self.ledger.end("answered")
-        return answer
-
-    def _refused(self, operation, refused, allowed):
-        """Counts it, and says whether the scenario expected it."""
-        if refused.code in allowed:
-            self.refusal = refused
-            self.ledger.end("refused, as expected")
-            return True
-        if fault := self.explained(refused.code):
-            self.ledger.failed(fault)
+            self.ledger.error("wrong", f"{self.where()}: an answer that cannot be read: {error!r}")
         else:
-            self.ledger.error("wrong", f"{self.where(operation)}: {refused}; allowed: {', '.join(allowed) or 'none'}")
-        return False
+            self.ledger.end("answered")
+            return answer
+        raise Stop
 
     def explained(self, code):
         """The fault by which this may fail so."""
@@ -107,9 +95,9 @@ class Caller:
         if not (status == "not_ready" and self.explained("worker_unavailable")):
             self.equal(status, "ok", "health")
 
-    def where(self, operation):
+    def where(self):
         kind = "rough" if self.session.rough else "calm"
-        return f"{operation} over {self.wire.name} in the {kind} session {self.session.id} ({self.nonce})"
+        return f"{self.operation} over {self.wire.name} in the {kind} session {self.session.id} ({self.nonce})"
 
     def equal(self, found, expected, what):
         if found != expected:
@@ -117,10 +105,7 @@ class Caller:
 
     def wrong(self, text):
         """The answer came, and it is not the right one."""
-        self.ledger.error("wrong answers", f"{self.where(self.operation)}: {text}")
+        self.ledger.error("wrong answers", f"{self.where()}: {text}")
         # It was counted as answered already.
         self.ledger.end("answered", -1)
         raise Stop
-
-    def handle(self, operation, body, **options):
-        return self.call(operation, body, **options)["handleId"]

@@ -5,11 +5,11 @@ import json
 import threading
 
 from caller import Caller
-from grpc_wire import Grpc, grpc
+from grpc_wire import Grpc, grpc, rpcs
 from http_wire import Http, RpcJson
 from ledger import Session
 from pipe_wire import Pipe
-from wire import Lost
+from wire import EVENT_RPCS, PAGES, RPCS, http_route
 
 WIRES = {"http": Http, "pipe": Pipe, "rpc-json": RpcJson} | ({"grpc": Grpc} if grpc else {})
 CALM, ROUGH = 3, 3
@@ -18,44 +18,38 @@ CALM, ROUGH = 3, 3
 class Context:
     """One for each thread, with chance of its own; the sessions are those of all."""
 
-    def __init__(self, server, ledger, random, seed, calm=None, rough=None, clock=None):
-        self.server, self.ledger, self.random, self.seed = server, ledger, random, seed
+    def __init__(self, server, ledger, random, calm=None, rough=None, clock=None):
+        self.server, self.ledger, self.random = server, ledger, random
+        # Sessions whose workers nothing may end, sessions whose workers are killed, and the server whose clock jumps.
         self.calm, self.rough, self.clock = [] if calm is None else calm, [] if rough is None else rough, clock
-        self.wires = list(WIRES)
         self.lock, self.open = threading.Lock(), []
 
     def thread(self, random):
         """The same for another thread."""
-        return Context(self.server, self.ledger, random, self.seed, self.calm, self.rough, self.clock)
+        return Context(self.server, self.ledger, random, self.calm, self.rough, self.clock)
 
     def make_sessions(self):
-        """The default session, calm ones, and rough ones, under which workers are killed."""
         caller = self.caller("http")
         make = lambda rough: Session(caller.call("session_create")["sessionId"], rough)
-        self.calm += [Session("default", False), *(make(False) for _ in range(CALM))]
+        self.calm += [Session("default"), *(make(False) for _ in range(CALM))]
         self.rough += [make(True) for _ in range(ROUGH)]
-        self.close(caller)
+        self.close()
 
-    def wire(self, name):
-        return WIRES[name](self.server)
+    def wire(self, name=None):
+        return WIRES[name or self.random.choice(list(WIRES))](self.server)
 
-    def caller(self, name=None):
-        """A client with a connection of its own, in a calm session."""
-        session = self.random.choice(self.calm) if self.calm else Session("default", False)
-        caller = Caller(self.wire(name or self.random.choice(self.wires)), self.ledger, session, self.random, self.seed)
+    def caller(self, name=None, session=None):
+        """A client with a connection of its own, in a calm session; `close` ends them."""
+        session = session or (self.random.choice(self.calm) if self.calm else Session("default"))
+        caller = Caller(self.wire(name), self.ledger, session, self.random)
         with self.lock:
-            self.open.append(caller)
+            self.open.append(caller.wire)
         return caller
 
-    def close(self, *callers):
-        for caller in callers:
-            caller.wire.close()
-            with self.lock:
-                if caller in self.open:
-                    self.open.remove(caller)
-
-    def close_all(self):
-        self.close(*list(self.open))
+    def close(self):
+        with self.lock:
+            while self.open:
+                self.open.pop().close()
 
     def health(self):
         """Over a connection of its own, by no wire's count."""
@@ -66,40 +60,15 @@ class Context:
         finally:
             connection.close()
 
-    def vanish(self, wire, operation, leave):
-        """A request that its client leaves."""
-        self.ledger.begin(wire, operation)
-        leave()
-        self.ledger.end("left by their clients")
-
-    def answered(self, wire, operation, read, needle, size=0):
-        """A request of a socket's own whose answer must come, with this text in it, and then the connection's end."""
-        self.ledger.begin(wire, operation)
-        try:
-            found = read()
-        except OSError as error:
-            self.ledger.error("LOST", f"{operation} over {wire}, a client of its own: {error!r}")
-            return
-        if needle.encode() in found and len(found) >= size:
-            self.ledger.end("answered")
-        elif found:
-            self.ledger.error("wrong answers", f"{operation} over {wire}, a client of its own: {len(found)} bytes without {needle[-40:]!r}: {found[:300]!r}")
-        else:
-            self.ledger.error("LOST", f"{operation} over {wire}, a client of its own: no answer")
-
-    def refused(self, wire, run, needle, sent):
-        """What must be refused: with this in the answer."""
-        self.ledger.begin(wire, "malformed")
-        try:
-            found = run()
-        except (OSError, Lost) as error:
-            # The end of the connection alone is an answer only where nothing better is promised.
-            if needle:
-                self.ledger.error("LOST", f"malformed {sent[:80]!r} over {wire}: {error!r}")
-            else:
-                self.ledger.end("refused, as expected")
-            return
-        if needle in found:
-            self.ledger.end("refused, as expected")
-        else:
-            self.ledger.error("wrong answers", f"malformed {sent[:80]!r} over {wire}: {found[:300]!r} without {needle!r}")
+    def not_called(self):
+        """Operations that the server has, and that were not called on a wire that has them."""
+        wrong = []
+        for name in WIRES:
+            known = {*RPCS, *PAGES} if name == "http" else filter(self.wire(name).knows, RPCS)
+            wrong += [f"{each} was never called over {name}" for each in sorted({*known} - self.ledger.operations[name])]
+        described = self.caller("http").call("openapi")["paths"]
+        routes = {http_route(operation, {"sessionId": "{sessionId}"}) for operation in [*RPCS, *PAGES]}
+        found = {(method.upper(), path) for path, methods in described.items() for method in methods if not path.startswith("/venv/")}
+        wrong += [f"{method} {path} is in openapi.json, and not known to the soak" for method, path in sorted(found - routes)]
+        unknown = {*rpcs(self.server.rpc)} - {*RPCS.values(), *EVENT_RPCS.values()} if grpc else ()
+        return wrong + [f"{rpc} is an rpc, and not known to the soak" for rpc in sorted(unknown)]

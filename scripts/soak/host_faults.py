@@ -7,95 +7,104 @@ import threading
 import time
 
 from code_faults import ENDLESS, private, works
+from http_wire import Http
 from measure import settle
 
 LIBRARIES = ("/usr/lib/*/faketime/libfaketimeMT.so.1", "/usr/lib/faketime/libfaketimeMT.so.1", "/usr/local/lib/faketime/libfaketimeMT.so.1")
-# These faults are of the whole machine, so there is one of them at a time.
-ALONE = threading.Lock()
+# One at a time, since there is one disk and one clock.
+DISK, CLOCK = threading.Lock(), threading.Lock()
 JUMPS = ("+1h", "-1h", "+1d", "-30d", "+4000d")
 
 
 def full_disk(context, c):
     """Everything is served while the log has no room, and the log goes on when it has."""
     if not context.server.log_disk:
-        context.ledger.skip("full disk", "nothing can be mounted")
+        context.ledger.skipped["full disk"] = "nothing can be mounted"
         return
-    filler = context.server.logs / "filler"
-    try:
-        with open(filler, "wb", buffering=0) as file, contextlib.suppress(OSError):
-            while file.write(b"\0" * 4096):
-                pass
-        until = time.monotonic() + 2
-        while time.monotonic() < until:
-            # Each begins and ends a worker, which the log has a line for.
-            with private(c):
-                works(c)
-            c.healthy()
-    finally:
-        filler.unlink()
 
     def look():
+        # Each begins and ends a worker, which the log has a line for.
         with private(c):
             works(c)
         health = context.health()
-        return [f"{health.get('status')}, {health['lostLogEvents']} events lost"] if "lostLogEvents" in health else []
+        return [f"{health['lostLogEvents']} events lost"] if "lostLogEvents" in health else []
 
-    c.equal(settle(10, look), [], "health when the disk has room again")
+    filler = context.server.logs / "filler"
+    with DISK:
+        try:
+            with open(filler, "wb", buffering=0) as file, contextlib.suppress(OSError):
+                while file.write(b"\0" * 4096):
+                    pass
+            until = time.monotonic() + 2
+            while time.monotonic() < until:
+                look()
+                c.healthy()
+        finally:
+            filler.unlink()
+        c.equal(settle(10, look), [], "health when the disk has room again")
 
 
 def faketime():
     """The library that lies about the clock, where there is one."""
-    named = os.environ.get("BEEP_SOAK_FAKETIME")
-    found = [named] if named else [path for pattern in LIBRARIES for path in glob.glob(pattern)]
-    return found[0] if found else None
+    return next((path for pattern in (os.environ.get("BEEP_SOAK_FAKETIME", ""), *LIBRARIES) for path in glob.glob(pattern)), None)
 
 
 def clock_variables(library, file):
-    file.write_text("+0\n")
-    return {
-        "LD_PRELOAD": library, "FAKETIME_TIMESTAMP_FILE": str(file), "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        "FAKETIME_DISABLE_SHM": "1", "DONT_FAKE_MONOTONIC": "1",
-    }  # fmt: skip
+    """By which a program has the clock that the file says, and the monotonic clock of the machine."""
+    set_clock(file, "+0")
+    return {"LD_PRELOAD": library, "FAKETIME_TIMESTAMP_FILE": str(file), "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "DONT_FAKE_MONOTONIC": "1", "FAKETIME_DISABLE_SHM": "1"}  # fmt: skip
+
+
+def set_clock(file, offset):
+    """In one step, since it is read each time that a program asks for the time."""
+    new = file.with_suffix(".new")
+    new.write_text(offset + "\n")
+    new.replace(file)
 
 
 def clock_jumped(context, c):
-    """While a call runs: nothing expires, nothing waits, and deadlines are as long as they were."""
     clock = context.clock
     if clock is None:
-        context.ledger.skip("clock jump", "there is no libfaketime: install it, or name its libfaketimeMT.so.1 in BEEP_SOAK_FAKETIME")
+        context.ledger.skipped["clock jump"] = "there is no libfaketime: install it, or name its libfaketimeMT.so.1 in BEEP_SOAK_FAKETIME"
         return
-    c = clock.caller(context.random.choice(clock.wires))
-    with private(c, idleTimeoutMs=600_000):
-        def jump(name, event):
-            if name == "stdout":
-                clock.file.write_text(context.random.choice(JUMPS) + "\n")
+    browser = Http(clock.server)
+    with CLOCK, contextlib.closing(clock), contextlib.closing(browser):
+        try:
+            jump_in_call(clock, clock.caller(), browser)
+        finally:
+            set_clock(clock.file, "+0")
 
+
+def jump_in_call(clock, c, browser):
+    """Nothing expires, nothing waits, and deadlines are as long as they were."""
+
+    def jump(name, event):
+        if name == "stdout":
+            set_clock(clock.file, clock.random.choice(JUMPS))
+
+    with private(c, idleTimeoutMs=600_000):
         before = c.call("eval", {"expression": "import time\ntime.time()"})["value"]
-        code = f"import select, time\nprint('begun', flush=True)\nselect.select([], [], [], 0.3)\n'{c.nonce}'"
+        leased = c.handle("eval", {"expression": "[1]", "returnType": "handle"}, leaseMs=60_000)
+        logins = [clock.caller("http").call("login")["path"] for _ in range(2)]
+        cookie = browser.request("GET", logins.pop()).getheader("Set-Cookie").split(";")[0]
+        code = f"import select\nprint('begun', flush=True)\nselect.select([], [], [], 0.3)\n'{c.nonce}'"
         events = c.events("execute", {"expression": code}, each=jump)
         c.equal(events[-1][1].get("value"), c.nonce, "the value of a call in which the clock jumped")
         after = c.call("eval", {"expression": "time.time()"})["value"]
         c.equal(abs(after - before) > 1000, True, "whether the session's clock jumped")
+        c.equal(c.call("renew", {"handleIds": [leased]}).get("renewed"), 1, "how many leases are there still")
+        for path, headers, status in ((logins.pop(), {}, 303), ("/api/sessions", {"Cookie": cookie}, 200)):
+            browser.close()
+            c.equal(browser.request("GET", path, headers=headers).status, status, f"the answer of {path.split('=')[0]} to a browser")
+        began = time.monotonic()
         c.call("eval", {"expression": ENDLESS}, allowed=("deadline_exceeded",), timeoutMs=300)
         works(c, 1)
-        clock.file.write_text("+0\n")
-        began = time.monotonic()
+        set_clock(clock.file, "+0")
         works(c, 1)
         with private(c):
             works(c, 1)
-        c.equal(time.monotonic() - began < 20, True, "whether it is served at once after the jump back")
+        c.equal(time.monotonic() - began < 20, True, "whether deadlines, and what comes after the jump back, take no longer")
 
 
-def alone(fault):
-    def run(context, c):
-        with ALONE:
-            try:
-                fault(context, c)
-            finally:
-                if context.clock:
-                    context.clock.close_all()
-
-    return run
-
-
-FAULTS = {"full disk": alone(full_disk), "clock jump": alone(clock_jumped)}
+FAULTS = {"full disk": full_disk, "clock jump": clock_jumped}

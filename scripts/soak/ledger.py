@@ -11,29 +11,27 @@ GONE = {"worker_died", "session_restarted", "handle_lost", "unknown_question"}
 EXPLAINS = {
     "worker killed": GONE | {"python_exception", "data_lost"},
     "session restarted": GONE | {"python_exception"},
-    "session interrupted": {"cancelled"},
+    "code crashed": GONE | {"python_exception", "data_lost"},
     # Of all sessions.
     "zygote killed": {"worker_unavailable"},
-    "code crashed": GONE | {"python_exception", "data_lost"},
 }
+# The slowest answer of health that is right on a busy machine.
+HEALTH_SECONDS = 10.0
 
 
 class Session:
     """A session that several clients share, with the faults that it was under."""
 
-    def __init__(self, name, rough):
+    def __init__(self, name, rough=False):
         self.id, self.rough = name, rough
-        self.faults = []
+        self.faults = collections.deque(maxlen=200)
 
     def fault(self, kind):
         self.faults.append((kind, time.monotonic()))
 
     def explains(self, code, since):
-        """The fault by which a call may fail so that was made after `since`."""
-        for kind, at in reversed(self.faults[-200:]):
-            if at > since - AFTERMATH and code in EXPLAINS[kind]:
-                return kind
-        return None
+        """The fault, not long before `since` or after it, by which a call may fail so."""
+        return next((kind for kind, at in list(self.faults) if at > since - AFTERMATH and code in EXPLAINS[kind]), None)
 
 
 class Ledger:
@@ -41,15 +39,10 @@ class Ledger:
 
     def __init__(self):
         self.lock = threading.Lock()
-        self.requests = collections.Counter()
+        self.requests, self.outcomes, self.failed_by, self.faults = (collections.Counter() for _ in range(4))
         self.operations = collections.defaultdict(set)
-        self.outcomes = collections.Counter()
-        self.failed_by = collections.Counter()
-        self.faults = collections.Counter()
         self.all_sessions = Session("", rough=True)
-        self.skipped = {}
-        self.errors = []
-        self.slowest = 0.0
+        self.skipped, self.errors, self.slowest = {}, [], 0.0
 
     def begin(self, wire, operation):
         with self.lock:
@@ -61,34 +54,43 @@ class Ledger:
             self.outcomes[outcome] += count
 
     def failed(self, kind):
+        self.end("failed by a fault")
         with self.lock:
-            self.outcomes["failed by a fault"] += 1
             self.failed_by[kind] += 1
-
-    def fault(self, kind, wire=None):
-        with self.lock:
-            self.faults[kind] += 1
-
-    def skip(self, kind, why):
-        with self.lock:
-            self.skipped[kind] = why
 
     def error(self, outcome, text):
         """Something that must not be."""
+        self.end(outcome)
         with self.lock:
-            self.outcomes[outcome] += 1
             if len(self.errors) < 200:
                 self.errors.append(f"{outcome}: {text}"[:1500])
-
-    def health(self, seconds):
-        with self.lock:
-            self.slowest = max(self.slowest, seconds)
 
     @property
     def total(self):
         return sum(self.requests.values())
 
-    def open(self):
-        """How many requests have no outcome: of those that were begun, none may be left at the end."""
-        with self.lock:
-            return sum(self.requests.values()) - sum(self.outcomes.values())
+    def judge(self, faults):
+        """What is wrong with the requests."""
+        wrong = sorted(self.errors)
+        if open_requests := self.total - sum(count for name, count in self.outcomes.items() if name != "failures of the soak itself"):
+            wrong.append(f"{open_requests} requests have no outcome")
+        wrong += [f"the fault '{name}' never happened" for name in faults if not self.faults[name]]
+        if self.slowest > HEALTH_SECONDS:
+            wrong.append(f"the slowest answer of health took {self.slowest:.1f} s")
+        return wrong
+
+    def table(self, faults, figures):
+        count = lambda counts: ", ".join(f"{name} {number}" for name, number in sorted(counts.items())) or "nothing"
+        rows = [("operations", len(set().union(*self.operations.values()))), ("requests", self.total), ("of each wire", count(self.requests))]
+        rows += [("  " + name, number) for name, number in sorted({"LOST": 0, **self.outcomes}.items())]
+        rows += [("failed by", count(self.failed_by)), ("faults", sum(self.faults.values()))]
+        rows += [("  " + name, self.skipped.get(name, self.faults[name])) for name in sorted(faults)]
+        rows += [("slowest health", f"{self.slowest * 1000:.0f} ms")]
+        print()
+        for name, value in rows:
+            print(f"{name:30}  {value}")
+        if "after" in figures:
+            print(f"\n{'':30}  {'before':>8}  {'after':>8}")
+            for name, value in figures["after"].items():
+                was, now = (len(each) if isinstance(each, list) else each for each in (figures["before"][name], value))
+                print(f"{name:30}  {was:>8}  {now:>8}")

@@ -10,6 +10,7 @@ import code_faults
 import host_faults
 import operations
 from caller import Caller, Stop
+from context import WIRES
 
 FAULTS = client_faults.FAULTS | code_faults.FAULTS | host_faults.FAULTS
 CLIENTS, FAULT_THREADS = 8, 3
@@ -19,22 +20,29 @@ ROUGHLY = 0.3
 ENOUGH = 30
 
 
-def run(context, name, until):
+def run(context, name, until, seed):
     """One round, until that time: each client makes its share of all operations on all wires, and each fault happens, then come others by chance."""
     context.make_sessions()
-    pairs = [(scenario, wire) for scenario in operations.SCENARIOS for wire in context.wires if operations.suits(scenario, wire)]
+    pairs = [(scenario, wire) for scenario in operations.SCENARIOS for wire in WIRES if operations.suits(scenario, wire)]
     faults = list(FAULTS)
-    chance = random.Random(f"{context.seed}/{name}")
+    chance = random.Random(f"{seed}/{name}")
     chance.shuffle(pairs)
     chance.shuffle(faults)
     runs = [(client, pairs[number::CLIENTS]) for number in range(CLIENTS)]
     runs += [(make_faults, faults[number::FAULT_THREADS]) for number in range(FAULT_THREADS)]
     runs.append((ask_health, None))
-    contexts = [context.thread(random.Random(f"{context.seed}/{name}/{number}")) for number in range(len(runs))]
-    threads = [
-        threading.Thread(target=guarded, args=(run, own, first, until), daemon=True)
-        for own, (run, first) in zip(contexts, runs)
-    ]
+    over = lambda: time.monotonic() > until or len(context.ledger.errors) >= ENOUGH
+
+    def guarded(run, first, own):
+        try:
+            run(own, first, over)
+        except Exception:
+            own.ledger.error("failures of the soak itself", traceback.format_exc())
+
+    threads = []
+    for number, (run, first) in enumerate(runs):
+        own = context.thread(random.Random(f"{seed}/{name}/{number}"))
+        threads.append(threading.Thread(target=guarded, args=(run, first, own), daemon=True))
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -43,39 +51,32 @@ def run(context, name, until):
     context.rough.clear()
 
 
-def guarded(run, context, first, until):
-    try:
-        run(context, first, lambda: time.monotonic() > until or len(context.ledger.errors) >= ENOUGH)
-    except Exception:
-        context.ledger.error("failures of the soak itself", traceback.format_exc())
-
-
 def client(context, first, over):
-    wires, others = ({name: context.wire(name) for name in context.wires} for _ in range(2))
+    """Two connections of each wire: those of the second set answer what the server asks over the first."""
+    wires, others = ({name: context.wire(name) for name in WIRES} for _ in range(2))
     scenarios, weights = list(operations.SCENARIOS), list(operations.SCENARIOS.values())
     while first or not over():
         if first:
             scenario, wire = first.pop()
         else:
-            (scenario,), wire = context.random.choices(scenarios, weights), context.random.choice(context.wires)
+            (scenario,), wire = context.random.choices(scenarios, weights), context.random.choice(list(WIRES))
         if operations.suits(scenario, wire):
             rough = scenario not in operations.APART and context.random.random() < ROUGHLY
             session = context.random.choice(context.rough if rough else context.calm)
-            play(context, scenario, session, wires[wire], others[context.random.choice(context.wires)])
+            used = [wires[wire]] + [context.random.choice(list(others.values()))] * (scenario in operations.WITH_OTHER)
+            play(context, scenario, [Caller(each, context.ledger, session, context.random) for each in used])
     for each in (*wires.values(), *others.values()):
         each.close()
 
 
-def play(context, scenario, session, wire, other):
-    make = lambda wire: Caller(wire, context.ledger, session, context.random, context.seed)
-    caller = make(wire)
+def play(context, scenario, callers):
     try:
-        scenario(caller, *([make(other)] if scenario in operations.WITH_OTHER else []))
+        scenario(*callers)
     except Stop:
         pass
     except Exception as error:
         # An answer without what it must have.
-        context.ledger.error("wrong answers", f"{caller.where(caller.operation)}: {error!r}\n{traceback.format_exc(limit=-3)}")
+        context.ledger.error("wrong answers", f"{callers[0].where()}: {error!r}\n{traceback.format_exc(limit=-3)}")
         context.ledger.end("answered", -1)
 
 
@@ -83,19 +84,15 @@ def make_faults(context, first, over):
     deck = []
     while first or not over():
         deck = deck or context.random.sample(sorted(FAULTS), len(FAULTS))
-        make_fault((first or deck).pop(), context)
-
-
-def make_fault(name, context):
-    try:
-        FAULTS[name](context, context.caller())
-    except Stop:
-        pass
-    except Exception as error:
-        context.ledger.error("failures of the soak itself", f"fault '{name}': {error!r}\n{traceback.format_exc(limit=-4)}")
-    finally:
-        context.close_all()
-        context.ledger.fault(name)
+        name = (first or deck).pop()
+        try:
+            FAULTS[name](context, context.caller())
+        except Stop:
+            pass
+        except Exception as error:
+            context.ledger.error("failures of the soak itself", f"fault '{name}': {error!r}\n{traceback.format_exc(limit=-4)}")
+        context.close()
+        context.ledger.faults[name] += 1
 
 
 def ask_health(context, first, over):
@@ -108,5 +105,5 @@ def ask_health(context, first, over):
             context.ledger.end("answered")
         except Exception as error:
             context.ledger.error("LOST", f"health: {error!r}")
-        context.ledger.health(time.monotonic() - began)
+        context.ledger.slowest = max(context.ledger.slowest, time.monotonic() - began)
         time.sleep(0.2)

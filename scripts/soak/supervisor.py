@@ -1,20 +1,21 @@
-"""Runs the soak in a process of its own, and ends whatever is left of it: after its time, when it is interrupted, and when it is killed."""
+"""Runs the soak in a process of its own, and ends all that is left of it: after its time, when it is interrupted, and when it is killed."""
 
+import contextlib
 import ctypes
 import os
 import shutil
 import signal
 import sys
 import tempfile
-import time
 import traceback
 from pathlib import Path
 
-from measure import command, parent, settle
+from measure import children, command, settle
 
 LIBC = ctypes.CDLL(None)
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x20000, 0x4000, 0x40000
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
 # How long the soak has to tell what it found, once it is interrupted.
 LAST_WORDS = 25
 
@@ -29,36 +30,29 @@ def supervise(soak, seconds):
         run(soak, folder)
 
     def interrupted(number, frame):
-        os.kill(child, signal.SIGINT)
+        os.kill(child, signal.SIGKILL if number == signal.SIGALRM else signal.SIGINT)
         signal.alarm(LAST_WORDS)
 
-    def late(number, frame):
-        print("\nThe soak did not end; it is killed.", file=sys.stderr)
-        kill_all()
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in ENDS:
         signal.signal(number, interrupted)
-    signal.signal(signal.SIGALRM, late)
     signal.alarm(seconds)
-    status = wait(child)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
+    while (ended := os.wait())[0] != child:
+        pass
+    for number in ENDS:
         signal.signal(number, signal.SIG_IGN)
-    left = settle(5, lambda: [f"{pid} {command(pid)}" for pid in reaped()])
-    for each in left:
-        print(f"* The soak left the process {each}", file=sys.stderr)
-    kill_all()
+    left = [f"the process {pid} {command(pid)}" for pid in settle(5, below)]
+    settle(5, lambda: [os.kill(pid, signal.SIGKILL) or pid for pid in below()])
     shutil.rmtree(folder, ignore_errors=True)
-    if folder.exists():
-        left.append(str(folder))
-        print(f"* {folder} cannot be removed", file=sys.stderr)
-    return 1 if left or status else 0
+    left += [str(folder)] if folder.exists() else []
+    for each in left:
+        print(f"* The soak left {each}", file=sys.stderr)
+    return 1 if left or ended[1] else 0
 
 
 def run(soak, folder):
     """The child: never returns."""
     status = 1
     try:
-        # A second interrupt must not end the cleaning up.
         signal.signal(signal.SIGINT, once)
         LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGINT, 0, 0, 0)
         os.setpgid(0, 0)
@@ -73,50 +67,20 @@ def run(soak, folder):
 
 
 def once(number, frame):
+    """A second interrupt must not end the cleaning up."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
-def wait(child):
-    """Waits for the child, and for what it left to this process meanwhile."""
-    try:
-        while True:
-            pid, status = os.waitpid(-1, 0)
-            if pid == child:
-                return status
-    except ChildProcessError:
-        # It was killed, and waited for, since it was late.
-        return 1
-
-
-def reaped():
-    """The processes below this one that run."""
-    try:
+def below():
+    """The processes below this one that run; those that have ended are waited for."""
+    with contextlib.suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
-    except ChildProcessError:
-        pass
-    return descendants()
-
-
-def descendants():
-    parents = {int(name): parent(name) for name in os.listdir("/proc") if name.isdigit()}
-    found, more = set(), {os.getpid()}
-    while more:
-        more = {pid for pid, above in parents.items() if above in more} - found
-        found |= more
-    return sorted(found)
-
-
-def kill_all():
-    deadline = time.monotonic() + 5
-    while (left := reaped()) and time.monotonic() < deadline:
-        for pid in left:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except OSError:
-                pass
-        time.sleep(0.05)
+    found = children(os.getpid())
+    for each in found:
+        found += children(each)
+    return found
 
 
 def private_mounts():

@@ -2,10 +2,10 @@
 
 A wire has `call(operation, body, options)`, which returns the answer as a dictionary with the keys of HTTP; `events(…)`, which
 yields `(event, object)` up to the `result`; `put(…)` and `fetch(…)` for data. Operations have the names of the pipe's commands. A wire
-raises `Refused` for an answer that is a problem, and `Lost` where there is no answer.
+raises `Refused` for an answer that is a problem, and one of `LOST` where there is no answer.
 """
 
-import re
+import http.client
 
 TIMEOUT = 30.0
 # The rpc of each operation; that of the pipe is the name itself.
@@ -48,6 +48,9 @@ class Lost(Exception):
     """A request without an answer."""
 
 
+LOST = (Lost, OSError, http.client.HTTPException)
+
+
 def http_route(operation, body):
     """Method and path over HTTP."""
     if operation in PAGES:
@@ -66,12 +69,8 @@ def http_route(operation, body):
     return "POST", "/api/" + operation.replace("_", "-")
 
 
-def snake(name):
-    return re.sub(r"[A-Z]", lambda upper: "_" + upper.group().lower(), name)
-
-
-def camel(name):
-    return re.sub(r"_(\w)", lambda lower: lower.group(1).upper(), name)
+def renamed(convert, values):
+    return {convert(key): value for key, value in values.items()}
 
 
 def pascal(name):

@@ -7,15 +7,13 @@ import signal
 import sys
 import time
 import traceback
-from pathlib import Path
 
 import load
 import measure
-import report
 from context import WIRES, Context
 from host_faults import clock_variables, faketime
 from ledger import Ledger
-from server import LOG_BYTES, LOG_FILES, Server
+from server import Server
 from supervisor import mount, private_mounts
 
 # The first round lasts until each fault has happened, at least; the last ends so long before the time is over.
@@ -31,10 +29,9 @@ def soak(options, folder):
     alone = private_mounts() and mount("/dev/shm", "mode=1777")
     if not alone:
         print("Nothing can be mounted, so /dev/shm, which others use, is not looked at.", flush=True)
-    ledger, wrong, servers, figures = Ledger(), [], [], {}
+    ledger, wrong, servers, figures, interrupted = Ledger(), [], [], {}, False
     signal.signal(signal.SIGALRM, late)
     signal.alarm(int(options.minutes * 60) + LATE)
-    interrupted = False
     try:
         wrong += load_and_compare(options, folder, alone, ledger, servers, figures)
     except KeyboardInterrupt:
@@ -43,12 +40,12 @@ def soak(options, folder):
         wrong.append("the soak itself failed: " + traceback.format_exc())
     signal.alarm(0)
     # Before the servers stop, which clients that still run would count.
-    wrong += sorted(ledger.errors) if interrupted else report.judge(ledger)
+    wrong += sorted(ledger.errors) if interrupted else ledger.judge(load.FAULTS)
     for server in servers:
         wrong += stop(server)
     if alone:
         wrong += [f"/dev/shm/{name} is left" for name in os.listdir("/dev/shm")]
-    report.table(ledger, figures)
+    ledger.table(load.FAULTS, figures)
     if not wrong:
         print("\nIt was interrupted." if interrupted else "\nNothing is wrong.")
         return int(interrupted)
@@ -68,18 +65,18 @@ def late(number, frame):
 def load_and_compare(options, folder, alone, ledger, servers, figures):
     """Fills in the servers and the figures before and after; returns what is wrong."""
     began, seconds = time.monotonic(), options.minutes * 60
-    server = Server(options.binary, options.python, folder, "server", alone)
+    server = Server(options, folder, "server", alone)
     servers.append(server)
     server.start()
-    context = Context(server, ledger, random.Random(options.seed), options.seed)
+    context = Context(server, ledger, random.Random(options.seed))
     if library := faketime():
         file = folder / "clock"
-        clock = Server(options.binary, options.python, folder, "clock-server", variables=clock_variables(library, file))
+        clock = Server(options, folder, "clock-server", variables=clock_variables(library, file))
         servers.append(clock)
         clock.start()
-        context.clock = Context(clock, ledger, random.Random(options.seed), options.seed)
+        context.clock = Context(clock, ledger, random.Random(options.seed))
         context.clock.file = file
-    load.run(context, "warm up", began + WARM_UP)
+    load.run(context, "warm up", began + WARM_UP, options.seed)
     worker = quiet(context)
     last = {}
 
@@ -87,19 +84,21 @@ def load_and_compare(options, folder, alone, ledger, servers, figures):
         """What differs from the last time."""
         before = dict(last)
         last.update(measure.take(server, worker))
-        return ["it still changes"] if any(before.get(name) != value for name, value in last.items() if "MiB" not in name) else []
+        return [name for name, value in last.items() if "MiB" not in name and before.get(name) != value]
 
     measure.settle(SETTLE, steady)
     figures["before"] = last
     print(f"Warm after {time.monotonic() - began:.0f} s and {ledger.total} requests.", flush=True)
-    load.run(context, "load", began + seconds - REST)
+    load.run(context, "load", began + seconds - REST, options.seed)
     worker = quiet(context)
 
     def look():
         figures["after"] = measure.take(server, worker)
-        return measure.compare(figures["before"], figures["after"], LOG_BYTES * LOG_FILES + 65536)
+        return measure.compare(figures["before"], figures["after"])
 
-    return measure.settle(SETTLE, look) + report.not_called(context, ledger)
+    wrong = measure.settle(SETTLE, look) + context.not_called()
+    context.close()
+    return wrong
 
 
 def quiet(context):
@@ -116,7 +115,7 @@ def quiet(context):
         # The first function of a worker is when it removes the oldest files of sources.
         return caller.call("eval", {"expression": "import os\ndef f(): return os.getpid()\nf()"}, session="default")["value"]
     finally:
-        context.close_all()
+        context.close()
 
 
 def stop(server):
@@ -133,6 +132,6 @@ def keep_logs(folder, seed):
     """The servers' logs stay when something is wrong."""
     kept = folder.with_name(f"beep-soak-logs-{seed}")
     kept.mkdir(exist_ok=True)
-    for log in Path(folder).glob("*/logs/*.log*"):
+    for log in folder.glob("*/logs/*.log*"):
         (kept / f"{log.parent.parent.name}-{log.name}").write_bytes(log.read_bytes())
     print(f"The servers' logs are in {kept}.", file=sys.stderr)
