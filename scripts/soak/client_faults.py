@@ -7,7 +7,8 @@ import struct
 import subprocess
 import time
 
-from wire import LOST, RPCS, TIMEOUT, pascal, renamed
+from http_wire import Http, RpcJson
+from wire import LOST, TIMEOUT
 
 BIG = 3_000_000
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -41,13 +42,12 @@ class Raw:
         options = {"session": context.random.choice(context.calm).id}
         # Events, where the operation has any.
         accept = "application/json" if operation == "eval" else "application/x-ndjson"
-        address = {"http": context.server.http, "pipe": context.server.pipe}.get(wire, context.server.rpc)
-        if wire == "http":
-            self.sent = http("POST /api/" + operation, json.dumps(body | options).encode(), Accept=accept)
-        elif wire == "pipe":
-            self.sent = json.dumps({"command": operation, "id": 1, "payload": body, **options}).encode() + b"\n"
+        if wire == "pipe":
+            address, self.sent = context.server.pipe, json.dumps({"command": operation, "id": 1, "payload": body, **options}).encode() + b"\n"
         else:
-            self.sent = http("POST /rpc/" + RPCS[operation], json.dumps(renamed(pascal, body | options)).encode(), Accept=accept)
+            encoder = {"http": Http, "rpc-json": RpcJson}[wire](context.server)
+            sent = json.dumps(encoder.to_wire(operation, body, options)).encode()
+            address, self.sent = encoder.address, http("POST " + encoder.route(operation, body)[1], sent, Accept=accept)
         self.connection = connect(address, buffer)
 
     def leave(self):

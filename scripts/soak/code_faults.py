@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from ledger import Session
 from measure import marked, settle, state
+from supervisor import kill
 
 ENDLESS = "while True: pass"
 NAP = "import time\ntime.sleep(600)"
@@ -65,11 +66,6 @@ def works(c, epoch=None):
 
 def ended_soon(c, pids, what):
     c.equal(settle(10, lambda: [pid for pid in pids if state(pid) != "Z"]), [], what)
-
-
-def kill(pid):
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
 
 
 def failing(codes, code, epoch, timeouts=(None,), **options):

@@ -1,7 +1,6 @@
 """What clients and faults need of the soak: the server, its sessions, connections, chance, and the ledger."""
 
-import http.client
-import json
+import contextlib
 import threading
 
 from caller import Caller
@@ -53,12 +52,8 @@ class Context:
 
     def health(self):
         """Over a connection of its own, by no wire's count."""
-        connection = http.client.HTTPConnection(*self.server.http, timeout=30)
-        try:
-            connection.request("GET", "/health")
-            return json.loads(connection.getresponse().read())
-        finally:
-            connection.close()
+        with contextlib.closing(self.wire("http")) as wire:
+            return wire.call("ping", {}, {})
 
     def not_called(self):
         """Operations that the server has, and that were not called on a wire that has them."""

@@ -41,7 +41,7 @@ def supervise(soak, seconds):
     for number in ENDS:
         signal.signal(number, signal.SIG_IGN)
     left = [f"the process {pid} {command(pid)}" for pid in settle(5, below)]
-    settle(5, lambda: [os.kill(pid, signal.SIGKILL) or pid for pid in below()])
+    settle(5, lambda: [kill(pid) or pid for pid in below()])
     shutil.rmtree(folder, ignore_errors=True)
     left += [str(folder)] if folder.exists() else []
     for each in left:
@@ -81,6 +81,11 @@ def below():
     for each in found:
         found += children(each)
     return found
+
+
+def kill(pid):
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
 def private_mounts():
