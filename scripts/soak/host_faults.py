@@ -77,15 +77,15 @@ def clock_jumped(context, c):
 
 
 def jump_in_call(clock, c, browser):
-    """Nothing expires, nothing waits, and deadlines are as long as they were."""
+    """Nothing expires before its time or lives longer, nothing waits, and deadlines are as long as they were."""
 
     def jump(name, event):
         if name == "stdout":
             set_clock(clock.file, clock.random.choice(JUMPS))
 
-    with private(c, idleTimeoutMs=600_000):
+    with private(c, idleTimeoutMs=600_000) as session:
         before = c.call("eval", {"expression": "import time\ntime.time()"})["value"]
-        leased = c.handle("eval", {"expression": "[1]", "returnType": "handle"}, leaseMs=60_000)
+        long, short = (c.handle("eval", {"expression": "[1]", "returnType": "handle"}, leaseMs=lease) for lease in (60_000, 200))
         logins = [clock.caller("http").call("login")["path"] for _ in range(2)]
         cookie = browser.request("GET", logins.pop()).getheader("Set-Cookie").split(";")[0]
         code = f"import select\nprint('begun', flush=True)\nselect.select([], [], [], 0.3)\n'{c.nonce}'"
@@ -93,7 +93,9 @@ def jump_in_call(clock, c, browser):
         c.equal(events[-1][1].get("value"), c.nonce, "the value of a call in which the clock jumped")
         after = c.call("eval", {"expression": "time.time()"})["value"]
         c.equal(abs(after - before) > 1000, True, "whether the session's clock jumped")
-        c.equal(c.call("renew", {"handleIds": [leased]}).get("renewed"), 1, "how many leases are there still")
+        handles = lambda: [each["handleId"] for each in c.call("session_handles", {"sessionId": session.id})["handles"]]
+        c.equal(settle(10, lambda: [each for each in handles() if each == short]), [], "what lives for longer than its lease")
+        c.equal(handles(), [long], "the handles whose lease has not ended")
         for path, headers, status in ((logins.pop(), {}, 303), ("/api/sessions", {"Cookie": cookie}, 200)):
             browser.close()
             c.equal(browser.request("GET", path, headers=headers).status, status, f"the answer of {path.split('=')[0]} to a browser")
