@@ -1,6 +1,7 @@
 """The header of an .npy file: versions 1 to 3."""
 
 import ast
+import warnings
 
 from ._builtins import own as __builtins__
 
@@ -43,7 +44,9 @@ def parse(start):
     if len(start) < end:
         raise BadHeader("its header is cut off")
     try:
-        fields = ast.literal_eval(start[8 + width : end].decode("utf-8" if version[0] == 3 else "latin1").strip())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the compiler's, of escapes that are none: code of the session has not written them
+            fields = ast.literal_eval(start[8 + width : end].decode("utf-8" if version[0] == 3 else "latin1").strip())
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         raise BadHeader("its header is no dict of Python's literals") from None
     if type(fields) is not dict or set(fields) != {"descr", "fortran_order", "shape"}:

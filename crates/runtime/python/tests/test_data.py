@@ -5,8 +5,9 @@ import fcntl
 import json
 import os
 import struct
+import warnings
 
-from beep_python import _memory, _wire
+from beep_python import _memory, _npy, _wire
 
 from .data import AWAIT, BATCH, FETCH, GETITEM, INVOKE, PUT, SHRINK, VALUE, DataTest, memfd
 from .host import CALL, EVALUATE, GETATTR, SETATTR, WRAP
@@ -282,6 +283,14 @@ class BadNpy(DataTest):
         ):
             with self.subTest(part=part, file=file[:100]):
                 self.assertIn(part, self.put_refused(file, format="npy"))
+
+    def test_a_header_makes_no_warning_of_code(self):
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always")
+            for header in (r"'\o'", "1if 1else 2", "() is 1"):
+                with self.assertRaises(_npy.BadHeader):
+                    _npy.parse(self.file(header))
+        self.assertEqual(seen, [])
 
 
 class Arguments(DataTest):
