@@ -73,7 +73,7 @@ def closing(text, start):
     return len(text)
 
 
-TEST_ITEM = re.compile(r"#\[cfg\((?:test|all\(test\b[^\]]*)\)\]\s*(?:#\[[^\]]*\]\s*)*")
+TEST_ITEM = re.compile(r"#\[cfg\((?:test|(?:all|any)\(test\b[^\]]*)\)\]\s*(?:#\[[^\]]*\]\s*)*")
 
 
 def without_tests(code):

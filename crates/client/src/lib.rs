@@ -123,6 +123,9 @@ mod event;
 mod execution;
 mod fingerprint;
 mod floats;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handle;
 mod handle_reaper;
 mod host_backend;

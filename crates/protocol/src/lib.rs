@@ -10,6 +10,9 @@ mod debugger;
 mod error;
 mod exception;
 mod form;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(feature = "grpc")]
 pub mod grpc;
 mod grpc_code;

@@ -5,6 +5,9 @@
 
 pub mod cache;
 pub mod environment;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod interpreter;
 pub mod platform;
 pub mod session;

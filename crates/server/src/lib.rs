@@ -9,6 +9,9 @@ pub mod auth;
 mod body_budget;
 mod bounds;
 mod events;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod http;
 pub mod launch;
 mod line_budget;

@@ -4,6 +4,8 @@ pub(crate) mod backend;
 mod connection;
 mod destination;
 pub(crate) mod endpoint;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod line;
 mod subscribe;
 pub(crate) mod transport;

@@ -108,7 +108,7 @@ pub(super) async fn read(endpoint: &Endpoint, response: Response<Incoming>) -> R
 }
 
 /// The next whole message, in its frame.
-fn message(read: &mut BytesMut) -> Option<Bytes> {
+pub(super) fn message(read: &mut BytesMut) -> Option<Bytes> {
     let head = read.first_chunk::<FRAME_HEAD_BYTES>()?;
     let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize;
     if read.remaining() < FRAME_HEAD_BYTES + length {
@@ -118,7 +118,7 @@ fn message(read: &mut BytesMut) -> Option<Bytes> {
     Some(read.split_to(FRAME_HEAD_BYTES + length).freeze())
 }
 
-fn descriptor(data: m::DataDescriptor) -> Result<DataDescriptor, Error> {
+pub(super) fn descriptor(data: m::DataDescriptor) -> Result<DataDescriptor, Error> {
     let m::DataDescriptor { kind, dtype, shape, byte_length, format } = data;
     let said = json!({ "kind": kind, "format": format, "byteLength": byte_length });
     let descriptor: DataDescriptor = serde_json::from_value(said)

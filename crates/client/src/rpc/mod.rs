@@ -3,6 +3,8 @@
 pub(crate) mod backend;
 mod channel;
 mod data;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod reply;
 mod request;
 mod status;

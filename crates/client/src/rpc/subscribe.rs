@@ -81,7 +81,7 @@ impl Messages {
     }
 }
 
-fn event(message: m::Event) -> Result<Option<Event>, Error> {
+pub(super) fn event(message: m::Event) -> Result<Option<Event>, Error> {
     use m::event::Event as E;
     let omitted_bytes = message.omitted_bytes;
     match message.event {

@@ -11,6 +11,8 @@ mod default_environment;
 mod delete;
 mod environment;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod last_used;
 mod layout;
 mod manager;

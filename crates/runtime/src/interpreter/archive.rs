@@ -11,7 +11,7 @@ use super::inflate::with_inflated;
 use crate::platform::failed_to;
 
 /// The folder at the top of every archive.
-const TOP: &str = "python";
+pub(super) const TOP: &str = "python";
 
 /// Unpacks the archive (`.tar.gz`) into the new folder `into`; returns the installation's folder in it.
 ///
@@ -46,12 +46,12 @@ pub(super) fn unpack(archive: &Path, into: &Path) -> Result<PathBuf, RuntimeErro
     Ok(installation)
 }
 
-enum EntryAction {
+pub(super) enum EntryAction {
     Unpack,
     Skip,
 }
 
-fn classify(entry: &Entry<'_, impl Read>) -> Result<EntryAction, String> {
+pub(super) fn classify(entry: &Entry<'_, impl Read>) -> Result<EntryAction, String> {
     let path = entry.path().map_err(|error| format!("the name of an entry cannot be read: {error}"))?;
     let shown = path.display();
     let Some(place) = inside(Path::new(""), &path) else {

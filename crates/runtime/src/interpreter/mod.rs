@@ -10,6 +10,8 @@ mod catalogue;
 mod discover;
 mod download;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod inflate;
 mod init;
 mod install;

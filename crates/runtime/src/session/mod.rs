@@ -11,6 +11,8 @@ mod error;
 mod event;
 mod event_channel;
 mod event_stream;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod held_time;
 mod inspect;
 mod interrupt;

@@ -11,6 +11,8 @@ pub(crate) mod data_ledger;
 pub(crate) mod data_link;
 pub(crate) mod datum;
 pub(crate) mod frame;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 pub(crate) mod lifeline;
 mod memory_meter;
 pub(crate) mod output_pipe;

@@ -62,7 +62,7 @@ fn is_whole(text: &str) -> bool {
 
 /// Reads what faulthandler writes: for each thread a line `Thread 0x… (most recent call first):`, then its frames as
 /// `  File "…", line 3 in name`.
-fn parse(text: &str) -> Vec<ThreadStack> {
+pub(super) fn parse(text: &str) -> Vec<ThreadStack> {
     let mut threads: Vec<ThreadStack> = Vec::new();
     for line in text.lines() {
         let head = line.strip_prefix("Current thread ").or_else(|| line.strip_prefix("Thread "));

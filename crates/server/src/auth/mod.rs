@@ -12,6 +12,8 @@ pub(crate) mod access_policy;
 mod authority;
 mod browser_logins;
 pub(crate) mod client;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 pub(crate) mod media;
 mod named_tokens;
 mod origin;

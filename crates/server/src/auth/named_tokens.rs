@@ -50,8 +50,8 @@ pub struct NamedTokens {
 
 #[derive(Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct List {
-    tokens: Vec<NamedToken>,
+pub(super) struct List {
+    pub(super) tokens: Vec<NamedToken>,
 }
 
 impl NamedTokens {

@@ -11,6 +11,8 @@ mod connection;
 mod data;
 mod descriptor;
 mod events;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod grpc;
 mod health_reflection;
 mod host_service;

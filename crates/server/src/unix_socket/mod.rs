@@ -9,6 +9,8 @@ mod data;
 mod descriptors;
 mod dotnet_link;
 pub(crate) mod error;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod incoming;
 mod line_decoder;
 pub(crate) mod name;

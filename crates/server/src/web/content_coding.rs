@@ -91,7 +91,7 @@ impl Inflater {
     }
 
     /// A block of what has come, which it takes from `input`. An empty one says that nothing is left of that.
-    fn next(&mut self, input: &mut Bytes) -> Result<&[u8], Problem> {
+    pub(super) fn next(&mut self, input: &mut Bytes) -> Result<&[u8], Problem> {
         let mut length = 0;
         while length == 0 && (self.is_full || !input.is_empty()) {
             let mut stream = match self.stream.take() {

@@ -9,6 +9,8 @@ pub(crate) mod connection;
 pub(crate) mod content_coding;
 pub(crate) mod cors;
 pub(crate) mod event_body;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 pub(crate) mod half_closed;
 mod http2_preface;
 pub(crate) mod kept_events;

@@ -56,7 +56,7 @@ impl TextEncoding {
     }
 
     /// The encoding of a name. Browsers take ASCII and Latin-1 for windows-1252; programs mean what they say.
-    fn of_label(label: &str) -> Option<TextEncoding> {
+    pub(super) fn of_label(label: &str) -> Option<TextEncoding> {
         let label = label.trim().to_ascii_lowercase();
         match label.as_str() {
             "utf-8" | "utf8" | "utf-16" | "utf-16le" | "utf-16be" | "utf-32" | "utf-32le" | "utf-32be" => {

@@ -8,6 +8,8 @@
 pub(super) mod create;
 mod cross_platform;
 pub(super) mod error;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 pub(super) mod install;
 pub(super) mod manifest;
 mod pack;

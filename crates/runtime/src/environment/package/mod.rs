@@ -7,6 +7,8 @@ pub(super) mod dependencies;
 pub(super) mod error;
 mod files;
 mod freeze;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 mod index;
 pub(super) mod install;
 pub(super) mod installed;

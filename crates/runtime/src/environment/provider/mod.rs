@@ -3,6 +3,8 @@
 pub(super) mod accelerator;
 mod ensure;
 pub(super) mod error;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 mod naming;
 pub(super) mod provider_status;
 mod providers_toml;
