@@ -2,13 +2,18 @@
 
 use std::fmt::Write;
 use std::path::Path;
+use std::str::FromStr;
 
+use pep508_rs::PackageName;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use toml::Table;
 
 use super::installed::normal;
 use super::location::file_url;
+
+/// What keeps versions of sources, by its names in pip's addresses.
+const VCS: [&str; 4] = ["git", "hg", "svn", "bzr"];
 
 /// The parts of a lock file that matter here.
 #[derive(Debug, Serialize, Deserialize)]
@@ -82,6 +87,10 @@ impl Lock {
             // A line break would begin another requirement or an option.
             if text.contains(char::is_control) {
                 return Err(format!("what is said of {:?} contains a control character", package.name));
+            }
+            // What is none could be an option to pip.
+            if PackageName::from_str(&package.name).is_err() {
+                return Err(format!("{:?} is not the name of a package", package.name));
             }
             list.push_str(&text);
             list.push('\n');
@@ -173,6 +182,9 @@ impl Locked {
         let Some(table) = &self.vcs else { return Ok(None) };
         let (vcs, commit) = (word(table, "type"), word(table, "commit-id"));
         let (vcs, commit) = (vcs.ok_or_else(|| missing("type"))?, commit.ok_or_else(|| missing("commit-id"))?);
+        if !VCS.contains(&vcs.as_str()) {
+            return Err(format!("the source of {name} is of {vcs:?}, and {} are known", VCS.join(", ")));
+        }
         let url = match (word(table, "url"), word(table, "path")) {
             (Some(url), _) => url,
             (None, Some(path)) => at(&path)?,
@@ -225,6 +237,25 @@ mod tests {
         let evil = "lock-version = \"1.0\"\n[[packages]]\nname = \"six\\n--index-url=http://evil\"\nversion = \"1\"\n\
             wheels = [{ url = \"u\", hashes = { sha256 = \"bb\" } }]\n";
         assert!(Lock::parse(evil).unwrap().requirements(Path::new("/")).unwrap_err().contains("control character"));
+    }
+
+    #[test]
+    fn no_package_of_a_lock_is_an_option_to_pip() {
+        let lock = |package: &str| Lock::parse(&format!("lock-version = \"1.0\"\n[[packages]]\n{package}")).unwrap();
+        for (package, said) in [
+            (
+                "name = \"--index-url=http://evil\"\narchive = { url = \"u\", hashes = { sha256 = \"b\" } }\n",
+                "is not the name",
+            ),
+            ("name = \"-r\"\ndirectory = { path = \"a\" }\n", "is not the name"),
+            (
+                "name = \"a\"\nvcs = { type = \"-r x #\", url = \"file:///a\", commit-id = \"1\" }\n",
+                "git, hg, svn, bzr are known",
+            ),
+        ] {
+            let reason = lock(package).requirements(Path::new("/")).unwrap_err();
+            assert!(reason.contains(said), "{package}: {reason}");
+        }
     }
 
     #[test]
