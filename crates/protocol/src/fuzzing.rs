@@ -1,6 +1,7 @@
 //! The decoders of this crate as functions of any bytes. `fuzz/` drives them; the test runs the inputs that it keeps.
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -10,6 +11,8 @@ use crate::{
     CallOption, CallOptions, DataDescriptor, DebugRequest, Problem, ServerRecord, SessionInspection, SessionOptions,
     TextWire, Value, WorkerDeath, from_value,
 };
+
+const SHORTEST: Duration = Duration::from_millis(1);
 
 /// Every decoder, by the name of its target.
 pub const TARGETS: &[(&str, fn(&[u8]))] = &[
@@ -38,6 +41,8 @@ fn call_options(input: &[u8]) {
         options.texts(wire).for_each(drop);
     }
     let written = serde_json::to_vec(&options).expect("what was read can be written");
+    // A timeout of zero is written as the shortest: clients may take zero for none.
+    let options = CallOptions { timeout: options.timeout.map(|timeout| timeout.max(SHORTEST)), ..options };
     assert_eq!(serde_json::from_slice::<CallOptions>(&written).expect("what was written can be read"), options);
 }
 

@@ -101,16 +101,21 @@ impl TryFrom<Datum> for Array {
             return Err(datum.mismatch("Array", "it is no array"));
         };
         let sizes: Option<Vec<usize>> = shape.iter().map(|size| usize::try_from(*size).ok()).collect();
-        let item = item_bytes(dtype);
-        let whole = shape.iter().try_fold(item, |held, length| held?.checked_mul(*length).map(Some)).flatten();
-        match sizes {
-            Some(sizes) if item.is_none() || whole == Some(*byte_length) => {
+        // Also of items whose size is not known there are no more than can be counted.
+        let count = sizes.iter().flatten().try_fold(1_usize, |count, length| count.checked_mul(*length));
+        match (sizes, count) {
+            (Some(sizes), Some(count)) if fills(dtype, count, *byte_length) => {
                 let dtype = dtype.clone();
                 Ok(Array { dtype, shape: sizes, buffer: datum.buffer })
             }
             _ => Err(datum.mismatch("Array", "its bytes do not fill its shape")),
         }
     }
+}
+
+/// Whether so many items of a type are so many bytes, as far as its name tells.
+fn fills(dtype: &str, count: usize, bytes: u64) -> bool {
+    item_bytes(dtype).is_none_or(|item| item.checked_mul(count as u64) == Some(bytes))
 }
 
 /// The bytes of an item; `None` of a type whose name does not tell.
@@ -121,7 +126,7 @@ fn item_bytes(dtype: &str) -> Option<u64> {
     let (kind, digits) = dtype.get(1..2).zip(dtype.get(2..))?;
     let digits = digits.split('[').next().unwrap_or_default();
     let size: u64 = digits.parse().ok()?;
-    Some(if kind == "U" { size * 4 } else { size })
+    Some(if kind == "U" { size.saturating_mul(4) } else { size })
 }
 
 impl From<Array> for Datum {
@@ -207,6 +212,8 @@ mod tests {
             assert!(datum(dtype, shape.clone(), length).is_ok(), "{dtype}");
             assert!(datum(dtype, shape, length + 1).is_err(), "{dtype}");
         }
-        assert!(datum("<f8", vec![u64::MAX, 2], 16).is_err());
+        for dtype in ["<f8", "unknown", "<U9999999999999999999"] {
+            assert!(datum(dtype, vec![u64::MAX, 2], 16).is_err(), "{dtype}");
+        }
     }
 }

@@ -36,14 +36,12 @@ impl Table {
     /// [`Error::Protocol`] when the stream is none of Arrow.
     pub fn batches(&self) -> Result<Vec<arrow_array::RecordBatch>, Error> {
         let failed = |error: &dyn std::fmt::Display| Error::malformed(format!("the table cannot be read: {error}"));
-        let mut rest = arrow_buffer::Buffer::from(self.buffer.to_bytes().map_err(|error| failed(&error))?);
-        let mut decoder = arrow_ipc::reader::StreamDecoder::new();
-        let mut batches = Vec::new();
-        while let Some(batch) = decoder.decode(&mut rest).map_err(|error| failed(&error))? {
-            batches.push(batch);
+        let bytes = self.buffer.to_bytes().map_err(|error| failed(&error))?;
+        // The reader panics at some streams that are none, such as a schema without the type of a column. It keeps nothing.
+        match std::panic::catch_unwind(|| read(bytes.into())) {
+            Ok(read) => read.map_err(|error| failed(&error)),
+            Err(_) => Err(failed(&"it is no stream of Arrow")),
         }
-        decoder.finish().map_err(|error| failed(&error))?;
-        Ok(batches)
     }
 
     /// A table of these rows. All batches must have the schema of the first one.
@@ -63,6 +61,17 @@ impl Table {
         };
         Ok(Table::from_stream(written().map_err(|error| failed(error.to_string()))?))
     }
+}
+
+#[cfg(feature = "arrow")]
+fn read(mut stream: arrow_buffer::Buffer) -> Result<Vec<arrow_array::RecordBatch>, arrow_schema::ArrowError> {
+    let mut decoder = arrow_ipc::reader::StreamDecoder::new();
+    let mut batches = Vec::new();
+    while let Some(batch) = decoder.decode(&mut stream)? {
+        batches.push(batch);
+    }
+    decoder.finish()?;
+    Ok(batches)
 }
 
 impl TryFrom<Datum> for Table {

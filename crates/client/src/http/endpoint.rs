@@ -127,10 +127,16 @@ impl Endpoint {
             "" => default_port,
             rest => rest[1..].parse().map_err(|_| wrong("the port is not a number below 65536"))?,
         };
-        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
-        if host.is_empty() {
-            return Err(wrong("it names no host"));
-        }
+        let host = match authority.host() {
+            "" => return Err(wrong("it names no host")),
+            host if !host.contains(['[', ']']) => host,
+            host => host
+                .strip_prefix('[')
+                .and_then(|host| host.strip_suffix(']'))
+                .filter(|address| address.parse::<Ipv6Addr>().is_ok())
+                .ok_or_else(|| wrong("only an IPv6 address stands in brackets"))?,
+        };
+        let host = host.to_ascii_lowercase();
         Ok(Endpoint { scheme: if tls { secure } else { scheme }, host, port, tls, fingerprint })
     }
 }
@@ -179,6 +185,8 @@ mod tests {
             ("http://localhost:99999", "port"),
             ("http://localhost:", "port"),
             ("http://:5678", "host"),
+            ("http://box[x]", "brackets"),
+            ("http://[box]:5678", "brackets"),
             ("http://me:secret@localhost", "credentials"),
             ("", ""),
             ("http://", ""),
