@@ -10,6 +10,7 @@ use pep508_rs::{ExtraName, MarkerEnvironment, MarkerEnvironmentBuilder, Requirem
 
 use super::installed::{self, Metadata, Package};
 use super::origin::{Comparison, compare};
+use super::pep508;
 use super::requirement::Requirements;
 use crate::environment::environment::Environment;
 use crate::platform::mask_credentials;
@@ -111,7 +112,7 @@ impl Check {
             }
             let extras = Vec::from_iter(extra);
             for text in self.read.get(&name)?.requires.clone() {
-                let required = Requirement::from_str(&text).ok()?;
+                let required = pep508::parse(&text).ok()?;
                 if required.evaluate_markers(&self.markers, &extras) {
                     self.satisfied(&required, false)?;
                 }
@@ -167,7 +168,7 @@ pub(in crate::environment) fn unmet(environment: &Environment) -> Vec<Unmet> {
     let mut unmet = Vec::new();
     for Metadata { package, requires } in all {
         for text in requires {
-            let Ok(required) = Requirement::<VerbatimUrl>::from_str(&text) else { continue };
+            let Ok(required) = pep508::parse(&text) else { continue };
             if !required.evaluate_markers(&markers, &[]) {
                 continue;
             }
@@ -188,7 +189,7 @@ pub(super) fn requirers(environment: &Environment, missing: &BTreeSet<String>) -
     let found = installed::by_name(&environment.site_packages);
     let all = found.values().filter_map(|folder| installed::read(&folder.join("METADATA")));
     let needs = |metadata: Metadata| {
-        let required = metadata.requires.iter().filter_map(|text| Requirement::<VerbatimUrl>::from_str(text).ok());
+        let required = metadata.requires.iter().filter_map(|text| pep508::parse(text).ok());
         let required = required.filter(|required| required.evaluate_markers(&markers, &[]));
         let lost = required.map(|required| required.name.to_string()).filter(|name| missing.contains(name));
         lost.map(|name| format!("{} requires {name}", metadata.package.name)).collect::<BTreeSet<_>>()

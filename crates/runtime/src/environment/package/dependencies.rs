@@ -1,12 +1,12 @@
 //! What the installed packages require of each other.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::str::FromStr;
 
 use pep508_rs::{ExtraName, Requirement, VerbatimUrl};
 
 use super::check::markers;
 use super::installed::{Metadata, Package, by_name, normal, read};
+use super::pep508;
 use crate::environment::environment::Environment;
 use crate::environment::manager::VenvManager;
 
@@ -43,7 +43,7 @@ impl VenvManager {
                 .iter()
                 .map(|(name, metadata)| {
                     let wanted: Vec<ExtraName> = extras.get(name).into_iter().flatten().cloned().collect();
-                    let required = metadata.requires.iter().filter_map(|text| Requirement::from_str(text).ok());
+                    let required = metadata.requires.iter().filter_map(|text| pep508::parse(text).ok());
                     let required = required.filter(|required| required.evaluate_markers(&markers, &wanted));
                     PackageDependencies {
                         package: metadata.package.clone(),
@@ -54,7 +54,7 @@ impl VenvManager {
             // An extra can require further ones.
             let before = extras.clone();
             let texts = packages.iter().flat_map(|package| &package.requires).map(|required| &required.requirement);
-            for required in texts.filter_map(|text| Requirement::<VerbatimUrl>::from_str(text).ok()) {
+            for required in texts.filter_map(|text| pep508::parse(text).ok()) {
                 extras.entry(normal(required.name.as_ref())).or_default().extend(required.extras);
             }
             if extras == before {

@@ -1,9 +1,8 @@
 //! Texts that say where a package is.
 
 use std::path::Path;
-use std::str::FromStr;
 
-use pep508_rs::{Requirement, VerbatimUrl};
+use super::pep508;
 
 /// The text with its path counted from this folder; `None` when it has none that counts from some folder.
 pub(in crate::environment) fn with_path_from(folder: &Path, text: &str) -> Option<String> {
@@ -11,7 +10,7 @@ pub(in crate::environment) fn with_path_from(folder: &Path, text: &str) -> Optio
     if let Some((name, path)) = named_path(text) {
         return (!path.starts_with('/')).then(|| format!("{name} @ {}", counted(path)));
     }
-    let is_name = Requirement::<VerbatimUrl>::from_str(text).is_ok();
+    let is_name = pep508::parse(text).is_ok();
     let is_relative = !is_name && is_path_or_address(text) && !text.contains("://") && !text.starts_with(['/', '~']);
     is_relative.then(|| counted(text))
 }
@@ -61,7 +60,7 @@ pub(super) fn split_extras(text: &str) -> (&str, &str) {
 fn named_path(text: &str) -> Option<(&str, &str)> {
     let (name, path) = text.split_once('@')?;
     let (name, path) = (name.trim(), path.trim());
-    let is_name = Requirement::<VerbatimUrl>::from_str(name).is_ok_and(|name| name.version_or_url.is_none());
+    let is_name = pep508::parse(name).is_ok_and(|name| name.version_or_url.is_none());
     (is_name && is_path(path)).then_some((name, path))
 }
 

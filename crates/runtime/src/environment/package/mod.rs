@@ -17,6 +17,7 @@ pub(super) mod location;
 mod lock;
 pub(super) mod options;
 mod origin;
+pub(super) mod pep508;
 mod pip;
 pub(super) mod progress;
 mod pylock;

@@ -1,7 +1,6 @@
 //! Requirements, in the form of PEP 508 or in files.
 
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use pep508_rs::{Requirement, VerbatimUrl, VersionOrUrl, pep440_rs::Operator};
 use sha2::{Digest, Sha256};
@@ -10,6 +9,7 @@ use super::error::PackageError;
 use super::installed::Package;
 use super::location::{for_tools, is_path_or_address, split_extras, with_url};
 use super::origin::Origin;
+use super::pep508;
 use super::requirements_file::RequirementsFile;
 use super::scratch::Scratch;
 use crate::platform::mask_credentials;
@@ -161,10 +161,10 @@ impl Wanted {
         }
         let with_url = with_url(text);
         let text = with_url.as_deref().unwrap_or(text);
-        match Requirement::from_str(text) {
+        match pep508::parse(text) {
             Ok(requirement) => Ok(Wanted { text: text.into(), requirement: Some(requirement), editable: false }),
             Err(_) if is_path_or_address(text) => Ok(Wanted { text: text.into(), requirement: None, editable: false }),
-            Err(error) => wrong(text, &error.message.to_string()),
+            Err(reason) => wrong(text, &reason),
         }
     }
 

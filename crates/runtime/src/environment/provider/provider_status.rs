@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use pep508_rs::{PackageName, Requirement, VerbatimUrl};
+use pep508_rs::PackageName;
 use serde::{Deserialize, Serialize};
 
 use super::accelerator::{Accelerator, Detected, detect_accelerator};
@@ -15,6 +15,7 @@ use crate::environment::environment::Environment;
 use crate::environment::error::EnvironmentError;
 use crate::environment::manager::VenvManager;
 use crate::environment::package::installed::Package;
+use crate::environment::package::pep508;
 use crate::environment::package::requirement::Requirements;
 use crate::platform::{FileLock, mask_credentials, replace_file};
 
@@ -194,7 +195,7 @@ impl VenvManager {
         let required = requirements.packages.texts().map(|text| (text.to_owned(), false));
         let optional = requirements.optional.iter().map(|text| (text.clone(), true));
         let look = |(requirement, optional): (String, bool)| {
-            let name = Requirement::<VerbatimUrl>::from_str(&requirement).ok().map(|parsed| parsed.name);
+            let name = pep508::parse(&requirement).ok().map(|parsed| parsed.name);
             let is_it = |package: &&Package| name.is_some() && PackageName::from_str(&package.name).ok() == name;
             let version = installed.iter().find(is_it).map(|package| package.version.clone());
             let satisfied = environment.is_some_and(|environment| match name {
