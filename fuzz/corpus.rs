@@ -8,7 +8,7 @@ const MAX_FILES: usize = 50;
 const MAX_BYTES: u64 = 100 << 10;
 
 /// Gives each target every input that is kept for it, and checks that all targets are known to `fuzz/` and have some.
-pub(super) fn run(targets: &[(&str, fn(&[u8]))]) {
+pub(super) fn run(targets: &[(&str, super::Decoder)]) {
     let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz");
     let manifest = fs::read_to_string(fuzz.join("Cargo.toml")).expect("the manifest of fuzz/");
     let mut failed = Vec::new();

@@ -15,8 +15,11 @@ use crate::http::endpoint::Endpoint;
 use crate::pipe::endpoint::PipeEndpoint;
 use crate::pipe::fuzzing as pipe;
 
+/// Takes any bytes.
+type Decoder = fn(&[u8]);
+
 /// Every decoder, by the name of its target.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+pub const TARGETS: &[(&str, Decoder)] = &[
     ("address", address),
     ("array", array),
     #[cfg(feature = "arrow")]

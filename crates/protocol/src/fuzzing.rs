@@ -14,8 +14,11 @@ use crate::{
 
 const SHORTEST: Duration = Duration::from_millis(1);
 
+/// Takes any bytes.
+type Decoder = fn(&[u8]);
+
 /// Every decoder, by the name of its target.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+pub const TARGETS: &[(&str, Decoder)] = &[
     ("call_options", call_options),
     ("exact_value", exact_value),
     #[cfg(feature = "grpc")]

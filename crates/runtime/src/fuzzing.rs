@@ -6,8 +6,11 @@ use crate::platform::{parse_duration, parse_size};
 use crate::session::fuzzing as session;
 use crate::worker::fuzzing as worker;
 
+/// Takes any bytes.
+type Decoder = fn(&[u8]);
+
 /// Every decoder, by the name of its target.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+pub const TARGETS: &[(&str, Decoder)] = &[
     ("archive", interpreter::archive),
     ("bundle_manifest", environment::bundle_manifest),
     ("catalogue", catalogue),

@@ -5,8 +5,11 @@ use crate::rpc::fuzzing as rpc;
 use crate::unix_socket::fuzzing as unix_socket;
 use crate::web::fuzzing as web;
 
+/// Takes any bytes.
+type Decoder = fn(&[u8]);
+
 /// Every decoder, by the name of its target.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+pub const TARGETS: &[(&str, Decoder)] = &[
     ("compressed_body", web::compressed_body),
     ("grpc_request", rpc::grpc_request),
     ("origin", auth::origin),

@@ -66,8 +66,9 @@ pub(super) fn go_on(server: &ServerContext, last: &HeaderValue) -> Response<Http
 /// Whether a call goes on without its client, and asks it for nothing.
 fn outlives_connections(operation: Operation, options: &CallOptions) -> bool {
     let offered = options.offered();
-    !matches!(operation, Operation::Stream | Operation::Next)
-        && !(options.cancels_on_disconnect() || offered.stdin || offered.callbacks)
+    let ends_with_its_client = matches!(operation, Operation::Stream | Operation::Next);
+    let asks_its_client = offered.stdin || offered.callbacks;
+    !(ends_with_its_client || asks_its_client || options.cancels_on_disconnect())
 }
 
 fn event_stream(events: EventBody, framing: Framing) -> Response<HttpBody> {
