@@ -180,7 +180,7 @@ impl CallOption {
         NAMES.iter().find(|names| names.key == key).map(|names| names.option)
     }
 
-    /// The option whose key this is but for the case of letters, and that would go unread.
+    /// The option whose key this is, maybe in another case, in which it would go unread.
     pub fn meant_by(key: &str) -> Option<CallOption> {
         NAMES.iter().find(|names| names.key.eq_ignore_ascii_case(key)).map(|names| names.option)
     }
@@ -363,10 +363,9 @@ impl<'de> Deserialize<'de> for Key {
             }
 
             fn visit_str<E: serde::de::Error>(self, key: &str) -> Result<Key, E> {
-                let option = CallOption::from_key(key);
-                match CallOption::meant_by(key).filter(|_| option.is_none()) {
-                    Some(meant) => Err(E::custom(meant.wrong_case(key))),
-                    None => Ok(Key(option)),
+                match CallOption::meant_by(key) {
+                    Some(meant) if meant.key() != key => Err(E::custom(meant.wrong_case(key))),
+                    option => Ok(Key(option)),
                 }
             }
         }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use beep_python_protocol::{ErrorCode, Problem};
 use beep_python_runtime::platform::error_chain;
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderName, ORIGIN, TRANSFER_ENCODING};
+use http::header::ORIGIN;
 use http::{HeaderMap, HeaderValue, Method, Uri, Version};
 
 use crate::auth::Peer;
@@ -16,6 +16,7 @@ use crate::auth::access_denied::AccessDenied;
 use crate::auth::authority;
 use crate::auth::browser_logins::{BrowserLogins, User};
 use crate::auth::client::Client;
+use crate::auth::headers::{Header, Headers};
 use crate::auth::media::{Charset, Media};
 use crate::auth::named_tokens::NamedToken;
 use crate::auth::pending_connection::PendingConnection;
@@ -98,9 +99,6 @@ pub struct AccessPolicy {
     browsers: BrowserLogins,
 }
 
-const CSRF: HeaderName = HeaderName::from_static("x-beep-csrf");
-const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-
 impl AccessPolicy {
     /// A policy that admits the server's own user, and clients that have one of the `tokens`.
     pub fn new(config: AccessConfig, tokens: AcceptedTokens) -> AccessPolicy {
@@ -137,8 +135,9 @@ impl AccessPolicy {
 
     /// Authorizes a browser to ask what a page of its may send. It never shows the token, and learns what this server's help says.
     pub fn authorize_preflight(&self, peer: Peer, parts: &http::request::Parts) -> Result<(), AccessDenied> {
-        self.check_host(peer, parts.version, &parts.uri, &parts.headers)?;
-        self.check_origin(&parts.headers)
+        let headers = Headers::read(&parts.headers);
+        self.check_host(peer, parts.version, &parts.uri, &headers)?;
+        self.check_origin(&headers)
     }
 
     /// Whether the peer needs no token.
@@ -193,25 +192,26 @@ impl AccessPolicy {
         uri: &Uri,
         headers: &HeaderMap,
     ) -> Result<Authorized, AccessDenied> {
-        self.check_host(peer, version, uri, headers)?;
-        let (browser, forwarded) = (self.browser(peer, headers), is_forwarded(headers));
+        let read = Headers::read(headers);
+        self.check_host(peer, version, uri, &read)?;
+        let browser = self.browser(peer, &read, headers);
         match &browser {
-            Some(_) if is_own_origin(uri, headers) => {}
-            _ => self.check_origin(headers)?,
+            Some(_) if is_own_origin(uri, &read) => {}
+            _ => self.check_origin(&read)?,
         }
         let token = match browser {
-            Some(_) if !(method.is_safe() || headers.contains_key(CSRF)) => return Err(AccessDenied::Csrf),
+            Some(_) if !(method.is_safe() || read.has_csrf) => return Err(AccessDenied::Csrf),
             Some(user) => user,
-            None => self.check_user(peer, forwarded, headers)?,
+            None => self.check_user(peer, &read)?,
         };
-        let charset = self.check_body(media, version, method, headers)?;
-        let permissions = self.permissions(if forwarded { Peer::Remote } else { peer }, token.as_deref());
+        let charset = self.check_body(media, version, method, &read)?;
+        let permissions = self.permissions(if read.is_forwarded { Peer::Remote } else { peer }, token.as_deref());
         Ok(Authorized { charset, token, permissions })
     }
 
     /// Whose browser sends these headers, if it is logged in and shows no token.
-    fn browser(&self, peer: Peer, headers: &HeaderMap) -> Option<User> {
-        if !headers.contains_key(COOKIE) || headers.contains_key(AUTHORIZATION) {
+    fn browser(&self, peer: Peer, read: &Headers<'_>, headers: &HeaderMap) -> Option<User> {
+        if !read.has_cookie || !matches!(read.authorization, Header::Absent) {
             return None;
         }
         let user = self.browsers.find(peer, headers)?;
@@ -230,8 +230,9 @@ impl AccessPolicy {
         parts: &http::request::Parts,
         login: &str,
     ) -> Result<Option<LoggedIn>, Problem> {
-        self.check_host(peer, parts.version, &parts.uri, &parts.headers)?;
-        self.check_origin(&parts.headers)?;
+        let headers = Headers::read(&parts.headers);
+        self.check_host(peer, parts.version, &parts.uri, &headers)?;
+        self.check_origin(&headers)?;
         let exchanged = self.browsers.exchange(login.as_bytes(), peer, Instant::now());
         let exchanged =
             exchanged.map_err(|error| Problem::new(ErrorCode::Internal, error_chain(&error).to_string()))?;
@@ -247,47 +248,37 @@ impl AccessPolicy {
         }
     }
 
-    fn check_host(&self, peer: Peer, version: Version, uri: &Uri, headers: &HeaderMap) -> Result<(), AccessDenied> {
+    fn check_host(&self, peer: Peer, version: Version, uri: &Uri, headers: &Headers<'_>) -> Result<(), AccessDenied> {
         // A page that the browser takes for one of another site shows no token, but is of the browser's user.
         let any = self.config.any_host && !self.trusts(peer);
         let allowed = |authority: &[u8]| any || authority::is_allowed(authority, &self.config.hosts);
         // A target in absolute form names a host as well; it must be allowed, too.
         let target = uri.authority().map(|authority| allowed(authority.as_str().as_bytes()));
-        let mut hosts = headers.get_all(HOST).iter();
-        let pass = match (hosts.next(), hosts.next()) {
-            (Some(host), None) => allowed(host.as_bytes()) && target != Some(false),
-            (None, _) => version >= Version::HTTP_2 && target == Some(true),
-            (Some(_), Some(_)) => false,
+        let pass = match headers.host {
+            Header::Once(host) => allowed(host.as_bytes()) && target != Some(false),
+            Header::Absent => version >= Version::HTTP_2 && target == Some(true),
+            Header::Repeated => false,
         };
         if pass { Ok(()) } else { Err(AccessDenied::Host) }
     }
 
-    fn check_origin(&self, headers: &HeaderMap) -> Result<(), AccessDenied> {
-        let allowed = |origin: &HeaderValue| self.config.origins.iter().any(|allowed| origin == allowed);
-        let mut origins = headers.get_all(ORIGIN).iter();
-        match (origins.next(), origins.next()) {
-            (Some(origin), None) if allowed(origin) => return Ok(()),
-            (None, _) => {}
-            _ => return Err(AccessDenied::Origin),
-        }
-        // Browsers send no Origin with some requests (an <img>, a link), but say where the page is from. Another port
-        // of this machine counts as the same site to them, not as the same origin.
-        let own = |site: &HeaderValue| site == "same-origin" || site == "none";
-        if headers.get_all(SEC_FETCH_SITE).iter().all(own) { Ok(()) } else { Err(AccessDenied::Origin) }
+    fn check_origin(&self, headers: &Headers<'_>) -> Result<(), AccessDenied> {
+        let is_allowed = match headers.origin {
+            Header::Once(origin) => self.config.origins.iter().any(|allowed| origin == allowed),
+            // Browsers send no Origin with some requests (an <img>, a link), but say where the page is from.
+            Header::Absent => headers.is_of_no_other_site,
+            Header::Repeated => false,
+        };
+        if is_allowed { Ok(()) } else { Err(AccessDenied::Origin) }
     }
 
     /// The token that the request needs and shows; `None` where it needs none.
-    fn check_user(
-        &self,
-        peer: Peer,
-        forwarded: bool,
-        headers: &HeaderMap,
-    ) -> Result<Option<Arc<NamedToken>>, AccessDenied> {
-        if self.trusts(peer) && !forwarded {
+    fn check_user(&self, peer: Peer, headers: &Headers<'_>) -> Result<Option<Arc<NamedToken>>, AccessDenied> {
+        if self.trusts(peer) && !headers.is_forwarded {
             return Ok(None);
         }
         match self.check_token(shown_token(headers)) {
-            Err(AccessDenied::Token) if forwarded => Err(AccessDenied::Forwarded),
+            Err(AccessDenied::Token) if headers.is_forwarded => Err(AccessDenied::Forwarded),
             checked => checked.map(Some),
         }
     }
@@ -318,10 +309,10 @@ impl AccessPolicy {
         media: Media,
         version: Version,
         method: &Method,
-        headers: &HeaderMap,
+        headers: &Headers<'_>,
     ) -> Result<Charset, AccessDenied> {
         let declared = headers
-            .get(CONTENT_LENGTH)
+            .content_length
             .and_then(|length| length.to_str().ok())
             .and_then(|length| length.parse::<u64>().ok());
         let limit = match media {
@@ -337,14 +328,13 @@ impl AccessPolicy {
         let has_body = match declared {
             Some(bytes) => bytes > 0,
             // From HTTP/2 on a body needs no header that announces it.
-            None => headers.contains_key(TRANSFER_ENCODING) || (takes_body && version >= Version::HTTP_2),
+            None => headers.has_transfer_encoding || (takes_body && version >= Version::HTTP_2),
         };
-        let mut types = headers.get_all(CONTENT_TYPE).iter();
-        match (types.next(), types.next()) {
-            (Some(kind), None) if media.is_declared_by(kind.as_bytes()) => Ok(Charset::declared_by(kind.as_bytes())),
-            (None, _) if !has_body => Ok(Charset::Utf8),
+        match headers.content_type {
+            Header::Once(kind) if media.is_declared_by(kind.as_bytes()) => Ok(Charset::declared_by(kind.as_bytes())),
+            Header::Absent if !has_body => Ok(Charset::Utf8),
             // Clients label the body that they do not send: as a form, most of them.
-            (Some(_), None) if !has_body && (media == Media::Json || !takes_body) => Ok(Charset::Utf8),
+            Header::Once(_) if !has_body && (media == Media::Json || !takes_body) => Ok(Charset::Utf8),
             _ if media == Media::Data => Err(AccessDenied::DataType),
             _ => Err(AccessDenied::ContentType),
         }
@@ -352,30 +342,21 @@ impl AccessPolicy {
 }
 
 /// Whether a page of this server itself sent a request: `Origin` says what `Host` does, or what a target in absolute form does.
-fn is_own_origin(uri: &Uri, headers: &HeaderMap) -> bool {
-    let host = headers.get(HOST).map(HeaderValue::as_bytes);
-    let host = host.or_else(|| uri.authority().map(|authority| authority.as_str().as_bytes()));
-    let mut origins = headers.get_all(ORIGIN).iter();
-    let (Some(origin), None, Some(host)) = (origins.next(), origins.next(), host) else { return false };
+fn is_own_origin(uri: &Uri, headers: &Headers<'_>) -> bool {
+    let host = match headers.host {
+        Header::Once(host) => Some(host.as_bytes()),
+        _ => uri.authority().map(|authority| authority.as_str().as_bytes()),
+    };
+    let (Header::Once(origin), Some(host)) = (headers.origin, host) else { return false };
     let origin = origin.as_bytes();
     let authority = origin.strip_prefix(b"http://").or_else(|| origin.strip_prefix(b"https://"));
-    authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host))
-        && headers.get_all(SEC_FETCH_SITE).iter().all(|site| site == "same-origin")
-}
-
-/// Whether a proxy says that it passes the request on: it is of a client that the kernel does not show, on any machine.
-fn is_forwarded(headers: &HeaderMap) -> bool {
-    headers.keys().any(|name| {
-        let name = name.as_str();
-        matches!(name, "forwarded" | "via" | "x-real-ip") || name.starts_with("x-forwarded-")
-    })
+    authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host)) && headers.is_of_same_origin
 }
 
 /// What a request shows as its token.
-fn shown_token(headers: &HeaderMap) -> Option<&[u8]> {
+fn shown_token<'a>(headers: &Headers<'a>) -> Option<&'a [u8]> {
     const SCHEME: &[u8] = b"Bearer ";
-    let mut shown = headers.get_all(AUTHORIZATION).iter();
-    let (Some(value), None) = (shown.next(), shown.next()) else { return None };
+    let Header::Once(value) = headers.authorization else { return None };
     let (scheme, token) = value.as_bytes().split_at_checked(SCHEME.len())?;
     scheme.eq_ignore_ascii_case(SCHEME).then_some(token.trim_ascii_start())
 }

@@ -14,6 +14,7 @@ mod browser_logins;
 pub(crate) mod client;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
+mod headers;
 pub(crate) mod media;
 mod named_tokens;
 mod origin;

@@ -5,6 +5,7 @@ use beep_python_runtime::session::service::host_operation::session_events;
 use beep_python_runtime::session::service::json::{ArrayFormat, encode_response};
 use beep_python_runtime::session::service::operation::{Caller, execute_operation, subscribe};
 use bytes::Bytes;
+use http::header::ACCEPT;
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use tracing::Instrument;
 
@@ -47,7 +48,11 @@ pub(super) async fn respond(
             send `Accept: text/event-stream` or `Accept: application/x-ndjson`";
         return Err(Problem::new(ErrorCode::InvalidRequest, detail));
     }
-    let arrays = if accept::names(headers, OCTETS) { ArrayFormat::Binary } else { ArrayFormat::of(options.form()) };
+    let arrays = if headers.contains_key(ACCEPT) && accept::names(headers, OCTETS) {
+        ArrayFormat::Binary
+    } else {
+        ArrayFormat::of(options.form())
+    };
     let span = spans::session_request(operation, &options);
     let trace = CallTrace::begin(operation, &mut options);
     let executed = execute_operation(&server.sessions, operation, &options, Caller::default(), body.clone());
@@ -90,7 +95,10 @@ pub(super) fn follow_session(
 
 /// The framing of events, where the client takes events rather than JSON or the operation has some.
 fn framing(operation: Operation, headers: &HeaderMap) -> Option<Framing> {
-    let is_wanted = || matches!(accept::preferred(headers, &[JSON, SERVER_SENT, LINES]), Some(SERVER_SENT | LINES));
+    let is_wanted = || {
+        headers.contains_key(ACCEPT)
+            && matches!(accept::preferred(headers, &[JSON, SERVER_SENT, LINES]), Some(SERVER_SENT | LINES))
+    };
     (operation.has_events() || is_wanted()).then(|| event_framing(headers))
 }
 

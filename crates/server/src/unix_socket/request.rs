@@ -238,10 +238,12 @@ impl<'de> Deserialize<'de> for Key {
                     "data" => Key::Data,
                     "fds" => Key::Fds,
                     "token" => Key::Token,
-                    _ => match (CallOption::from_key(name), meant_by(name)) {
-                        (Some(option), _) => Key::Option(option),
-                        (None, Some(meant)) => return Err(E::custom(meant)),
-                        (None, None) => Key::Other,
+                    _ => match CallOption::meant_by(name) {
+                        Some(option) if option.key() == name => Key::Option(option),
+                        meant => match wrong_case(name, meant) {
+                            Some(wrong) => return Err(E::custom(wrong)),
+                            None => Key::Other,
+                        },
                     },
                 })
             }
@@ -252,11 +254,11 @@ impl<'de> Deserialize<'de> for Key {
 }
 
 /// What is wrong with a key that is known but for its case, and would go unread.
-fn meant_by(name: &str) -> Option<String> {
+fn wrong_case(name: &str, option: Option<CallOption>) -> Option<String> {
     let own = ["command", "payload", "id", "via", "data", "fds", "token"];
     let meant = own.into_iter().find(|own| own.eq_ignore_ascii_case(name));
     let meant = meant.map(|own| format!("'{name}': there is no such key; did you mean '{own}'?"));
-    meant.or_else(|| CallOption::meant_by(name).map(|option| option.wrong_case(name)))
+    meant.or_else(|| option.map(|option| option.wrong_case(name)))
 }
 
 fn command_named(command: &str) -> Result<Command, Problem> {
