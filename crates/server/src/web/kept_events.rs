@@ -9,7 +9,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -43,6 +43,8 @@ struct Calls {
     by_id: HashMap<Arc<str>, Arc<Call>>,
     /// Those that have ended, and since when.
     ended: VecDeque<(Instant, Arc<str>)>,
+    /// Whether a task forgets them when their time is over.
+    is_expiring: bool,
 }
 
 struct Call {
@@ -62,6 +64,8 @@ struct State {
     next: u64,
     /// The number of the connection that gets the events: one that goes on takes them from the one before.
     connection: u64,
+    /// Wakes what gets the events now: its stream wakes the last one that has asked only.
+    waker: Option<Waker>,
 }
 
 impl KeptEvents {
@@ -86,6 +90,9 @@ impl KeptEvents {
         }
         state.connection += 1;
         let connection = state.connection;
+        if let Some(before) = state.waker.take() {
+            before.wake();
+        }
         drop(state);
         Some(Box::pin(Reader { kept: Arc::downgrade(self), call, connection, position }))
     }
@@ -113,7 +120,7 @@ impl KeptEvents {
         let mut calls = self.calls.lock();
         calls.ended.push_back((Instant::now() + KEPT_FOR, call.id.clone()));
         while self.bytes.load(Ordering::Relaxed) > MAX_BYTES && calls.forget_first() {}
-        if calls.ended.len() == 1 {
+        if !std::mem::replace(&mut calls.is_expiring, true) {
             let kept = Arc::downgrade(&self);
             tokio::spawn(KeptEvents::expire(kept));
         }
@@ -122,34 +129,42 @@ impl KeptEvents {
     /// Forgets what ended long ago, until nothing is there that has ended.
     async fn expire(kept: Weak<KeptEvents>) {
         loop {
-            let Some(until) = kept.upgrade().and_then(|kept| kept.calls.lock().ended.front().map(|(until, _)| *until))
-            else {
-                return;
+            let until = {
+                let Some(kept) = kept.upgrade() else { return };
+                let mut calls = kept.calls.lock();
+                while calls.ended.front().is_some_and(|(until, _)| *until <= Instant::now()) {
+                    calls.forget_first();
+                }
+                let Some((until, _)) = calls.ended.front() else {
+                    calls.is_expiring = false;
+                    return;
+                };
+                *until
             };
             sleep_until(until).await;
-            let Some(kept) = kept.upgrade() else { return };
-            let mut calls = kept.calls.lock();
-            while calls.ended.front().is_some_and(|(until, _)| *until <= Instant::now()) {
-                calls.forget_first();
-            }
-            if calls.ended.is_empty() {
-                return;
-            }
         }
     }
 }
 
 impl Calls {
+    /// Whether there was one. It may be there twice: a client that goes on behind the end lets it end once more.
     fn forget_first(&mut self) -> bool {
-        let first = self.ended.pop_front();
-        first.is_some_and(|(_, id)| self.by_id.remove(&id).is_some())
+        self.ended.pop_front().map(|(_, id)| self.by_id.remove(&id)).is_some()
     }
 }
 
 impl Call {
     fn new(id: Arc<str>, events: EventBody, all_bytes: Arc<AtomicUsize>) -> Arc<Call> {
         all_bytes.fetch_add(CALL_OVERHEAD, Ordering::Relaxed);
-        let state = State { events, has_ended: false, kept: VecDeque::new(), kept_bytes: 0, next: 1, connection: 0 };
+        let state = State {
+            events,
+            has_ended: false,
+            kept: VecDeque::new(),
+            kept_bytes: 0,
+            next: 1,
+            connection: 0,
+            waker: None,
+        };
         Arc::new(Call { id, state: Mutex::new(state), all_bytes })
     }
 }
@@ -174,6 +189,7 @@ impl State {
 
     /// The next events, with their ids; the last of them are kept.
     fn poll_more(&mut self, cx: &mut Context<'_>, call: &Call) -> Poll<Option<Bytes>> {
+        self.waker = Some(cx.waker().clone());
         let Some(events) = (match self.has_ended {
             true => None,
             false => ready!(self.events.as_mut().poll_next(cx)),
@@ -249,5 +265,81 @@ impl Drop for Reader {
             state.connection += 1;
             runtime.spawn(kept.let_run(self.call.clone(), state.connection));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::StreamExt;
+
+    use super::*;
+
+    /// A call that wakes the one alone that asked it last, as those of sessions do.
+    #[derive(Clone, Default)]
+    struct Source(Arc<Mutex<Told>>);
+
+    #[derive(Default)]
+    struct Told {
+        /// The last one is none.
+        events: VecDeque<Option<Bytes>>,
+        waker: Option<Waker>,
+    }
+
+    impl Source {
+        fn tell(&self, event: Option<&'static str>) {
+            let mut told = self.0.lock();
+            told.events.push_back(event.map(Bytes::from));
+            told.waker.take().into_iter().for_each(Waker::wake);
+        }
+    }
+
+    impl Stream for Source {
+        type Item = Bytes;
+
+        fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+            let mut told = self.0.lock();
+            match told.events.pop_front() {
+                Some(event) => Poll::Ready(event),
+                None => {
+                    told.waker = Some(cx.waker().clone());
+                    Poll::Pending
+                }
+            }
+        }
+    }
+
+    async fn id_of_next(events: &mut EventBody) -> String {
+        let event = String::from_utf8(events.next().await.expect("an event").to_vec()).unwrap();
+        event.lines().next().and_then(|line| line.strip_prefix("id: ")).expect("an id").to_owned()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_left_of_calls_that_clients_have_gone_on_with() {
+        let (kept, source) = (Arc::<KeptEvents>::default(), Source::default());
+        let mut first = kept.begin(Box::pin(source.clone()));
+        source.tell(Some("event: a\ndata: {}\n\n"));
+        let id = id_of_next(&mut first).await;
+        let waiting = tokio::spawn(async move { first.next().await });
+        tokio::task::yield_now().await;
+        // The connection before ends at once, though nothing is told.
+        let second = kept.go_on(&id).expect("it runs");
+        let ended = tokio::time::timeout(KEPT_FOR, waiting).await.expect("it is woken");
+        assert_eq!(ended.unwrap(), None);
+        for _ in 0..3 {
+            drop(kept.go_on(&id).expect("it runs"));
+            tokio::task::yield_now().await; // it runs on without a client
+        }
+        drop(second);
+        let mut last = kept.go_on(&id).expect("it runs");
+        source.tell(Some("event: result\ndata: {}\n\n"));
+        let end = id_of_next(&mut last).await;
+        source.tell(None);
+        assert!(last.next().await.is_none());
+        drop(last);
+        tokio::task::yield_now().await;
+        assert!(kept.go_on(&id).is_some() && kept.go_on(&end).is_none());
+        tokio::time::sleep(2 * KEPT_FOR).await;
+        assert!(kept.go_on(&id).is_none());
+        assert_eq!(kept.bytes.load(Ordering::Relaxed), 0, "a task or the list still holds the call");
     }
 }
