@@ -2,7 +2,7 @@
 
 use clap::Command;
 
-const EXAMPLES: [(&str, &[&str]); 54] = [
+const EXAMPLES: [(&str, &[&str]); 55] = [
     ("init", &["init", "init --python 3.12", "init --system"]),
     ("runtime list", &["runtime list", "runtime list --all"]),
     ("runtime install", &["runtime install 3.12 3.13"]),
@@ -60,6 +60,7 @@ const EXAMPLES: [(&str, &[&str]); 54] = [
     ("config", &["config"]),
     ("quickstart", &["quickstart", "quickstart --system"]),
     ("completions", &["completions bash > completions.sh"]),
+    ("man-pages", &["man-pages man/man1"]),
 ];
 
 /// The tree with the examples in the help of its commands.

@@ -10,6 +10,7 @@ mod debug;
 mod eval;
 mod init;
 mod logs;
+mod man_pages;
 mod menu;
 mod provider;
 mod python;
@@ -91,6 +92,8 @@ pub(crate) enum Command {
     Menu,
     /// Print a completion script for a shell
     Completions(completions::Args),
+    /// Write manual pages, for `man`
+    ManPages(man_pages::Args),
 }
 
 impl Command {
@@ -123,6 +126,7 @@ impl Command {
             Command::Quickstart(args) => block_on(quickstart::run(context, args)),
             Command::Menu => menu::run::run(context),
             Command::Completions(args) => completions::run(context, &args),
+            Command::ManPages(args) => man_pages::run(context, &args),
         }
     }
 }

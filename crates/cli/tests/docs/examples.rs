@@ -75,6 +75,7 @@ beep-python stop
 beep-python quickstart
 beep-python quickstart --system
 beep-python completions bash > completions.sh
+beep-python man-pages man/man1
 ";
 
 /// Those that cannot run here, and why.
