@@ -1,8 +1,11 @@
 //! `start`: starts a server, in the background or in the foreground.
 
+use std::sync::Arc;
+
 use anyhow::Result;
-use beep_python_server::launch::LaunchPlan;
+use beep_python_server::launch::{LaunchPlan, NamedSockets, sockets_of_manager};
 use beep_python_server::unix_socket::PipeName;
+use clap::ValueEnum;
 
 use crate::context::Context;
 use crate::environment::EnvironmentArgs;
@@ -57,6 +60,14 @@ enum Backend {
 
 pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     let wanted = |backend| args.backends.contains(&backend);
+    // First, since then no program that makes the environment gets them too.
+    let passed = if args.foreground { sockets_of_manager()? } else { NamedSockets::new() };
+    let names: Vec<_> = args.backends.iter().filter_map(ValueEnum::to_possible_value).collect();
+    if let Some((other, _)) = passed.iter().find(|(passed, _)| !names.iter().any(|name| name.matches(passed, false))) {
+        let message =
+            format!("the service manager passes a socket for '{other}', which is not among the backends to start");
+        return Err(CliError::ArgumentConflict(message).into());
+    }
     // The port of the only backend that has one.
     let (port, rpc_port) = match (wanted(Backend::Http), wanted(Backend::Rpc), args.rpc_port) {
         (false, true, None) => (None, args.port),
@@ -95,7 +106,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
         directory: std::env::current_dir().ok(),
         variables: None,
         arguments: settings.arguments(),
-        sockets: None,
+        sockets: Some(Arc::new(passed)),
         lifeline: None,
         stdin: None,
         token,

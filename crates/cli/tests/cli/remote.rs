@@ -100,16 +100,23 @@ fn names_are_checked_without_tls_beyond_loopback() {
     assert_eq!(home.success(&["eval", "6 * 7"]), "42\n", "its own user's commands have the token");
 }
 
-/// A server whose socket another starter has bound, as systemd does.
+/// A server whose socket another starter has bound.
 fn activated(home: &TestHome, address: &str, more: &[&str]) -> Command {
+    let environment = home.json(&["venv", "status", "mine"])["path"].as_str().unwrap().to_owned();
+    with_socket(home, address, None, &[&["serve", "--id", "a00001", "--environment", &environment], more].concat())
+}
+
+/// A command that is passed a listening socket, as systemd does it: by `name`, where there is one.
+fn with_socket(home: &TestHome, address: &str, name: Option<&str>, command: &[&str]) -> Command {
     const STARTER: &str = "import os, socket, sys\n\
         listening = socket.socket(); listening.bind((sys.argv[1], 0)); listening.listen()\n\
+        print(listening.getsockname()[1], flush=True)\n\
         os.dup2(listening.fileno(), 3); os.set_inheritable(3, True); os.environ['LISTEN_FDS'] = '1'\n\
-        os.execv(sys.argv[2], sys.argv[2:])";
-    let environment = home.json(&["venv", "status", "mine"])["path"].as_str().unwrap().to_owned();
-    let serve = home.command(&[&["serve", "--id", "a00001", "--environment", &environment], more].concat());
+        if sys.argv[2]: os.environ.update(LISTEN_FDNAMES=sys.argv[2], LISTEN_PID=str(os.getpid()))\n\
+        os.execv(sys.argv[3], sys.argv[3:])";
+    let serve = home.command(command);
     let mut starter = Command::new(python());
-    starter.args(["-c", STARTER, address]).arg(serve.get_program()).args(serve.get_args());
+    starter.args(["-c", STARTER, address, name.unwrap_or_default()]).arg(serve.get_program()).args(serve.get_args());
     starter.current_dir(home.directory()).stdin(Stdio::null());
     for (name, value) in serve.get_envs() {
         match value {
@@ -127,8 +134,10 @@ fn sockets_of_a_network_that_another_starter_bound_need_tls() {
     let mut starter = activated(&home, "0.0.0.0", &[]);
     let mut refused = Ended(starter.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
     let mut line = String::new();
-    BufReader::new(refused.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    assert_eq!(line, "", "it is not ready");
+    let mut stdout = BufReader::new(refused.0.stdout.take().unwrap());
+    stdout.read_line(&mut line).unwrap();
+    assert!(line.trim().parse::<u16>().is_ok(), "the starter's line: {line}");
+    assert_eq!(std::io::read_to_string(stdout).unwrap(), "", "it is not ready");
     assert_eq!(refused.0.wait().unwrap().code(), Some(1));
     let stderr = std::io::read_to_string(refused.0.stderr.take().unwrap()).unwrap();
     for said in ["\"0.0.0.0\" is no loopback address", "--tls-self-signed", "--insecure-remote"] {
@@ -139,10 +148,32 @@ fn sockets_of_a_network_that_another_starter_bound_need_tls() {
         [("127.0.0.1", &[][..]), ("0.0.0.0", &["--insecure-remote"]), ("0.0.0.0", &["--tls-self-signed"])]
     {
         let mut server = Ended(activated(&home, address, more).stdout(Stdio::piped()).spawn().unwrap());
-        let mut line = String::new();
-        BufReader::new(server.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let line = BufReader::new(server.0.stdout.take().unwrap()).lines().nth(1).unwrap().unwrap();
         assert!(line.contains("is ready"), "{address} {more:?}: {line}");
         signal(server.0.id().into(), Signal::TERM);
         assert_eq!(server.0.wait().unwrap().code(), Some(0));
+    }
+}
+
+/// As the units of the package do it: the socket is the manager's, and other backends are bound beside it.
+#[test]
+fn server_in_the_foreground_takes_the_sockets_of_its_service_manager() {
+    let home = TestHome::with_runtime();
+    let command = ["start", "http", "pipe", "--foreground"];
+    let mut starter = with_socket(&home, "127.0.0.1", Some("http"), &command);
+    let mut server = Ended(starter.stdout(Stdio::piped()).spawn().unwrap());
+    let mut lines = BufReader::new(server.0.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let port = lines.next().unwrap();
+    assert!(lines.next().unwrap().contains(&format!("is ready at http://127.0.0.1:{port}")));
+    assert!(lines.next().unwrap().contains("is ready at unix:"));
+    assert_eq!(ask(&format!("http://127.0.0.1:{port}"), "/health", None, None).0, "200");
+    signal(server.0.id().into(), Signal::TERM);
+    assert_eq!(server.0.wait().unwrap().code(), Some(0));
+    for (name, said) in
+        [("rpc", "socket for 'rpc', which is not among the backends"), ("a.socket", "`http`, `pipe` or `rpc`")]
+    {
+        let refused = with_socket(&home, "127.0.0.1", Some(name), &command).output().unwrap();
+        let stderr = String::from_utf8(refused.stderr).unwrap();
+        assert!(!refused.status.success() && stderr.contains(said), "{stderr}");
     }
 }

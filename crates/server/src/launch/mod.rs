@@ -38,7 +38,7 @@ pub use record::{
     unreadable_records, write_record,
 };
 pub use service_manager::ServiceManager;
-pub use socket_activation::{ActivatedSockets, ActivationError};
+pub use socket_activation::{ActivatedSockets, ActivationError, sockets_of_manager};
 pub(crate) use socket_activation::{HTTP, PIPE, RPC};
 pub use stop::{Stopped, stop};
 pub use surroundings::{Surroundings, Variables, surroundings_of};

@@ -24,7 +24,7 @@ pub struct LaunchPlan {
     pub pipe: Option<PipeName>,
     /// The port of RPC, if it is served; 0 takes a free one.
     pub rpc: Option<u16>,
-    /// Sockets that its predecessor has handed over; without them, those above are bound.
+    /// Sockets that its predecessor or a service manager has handed over; for backends without one, those above are bound.
     pub sockets: Option<Arc<NamedSockets>>,
     /// Its working directory; that of this process when absent.
     pub directory: Option<PathBuf>,

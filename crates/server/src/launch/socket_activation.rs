@@ -11,6 +11,7 @@ use rustix::fs::FileType;
 use rustix::net::SocketType;
 
 use crate::auth::TokenText;
+use crate::launch::handover::NamedSockets;
 use crate::launch::ready::{NotifyTarget, ReadyNotifier};
 use crate::launch::service_manager::{NOTIFY_SOCKET, ServiceManager, WATCHDOG_PID, WATCHDOG_USEC};
 
@@ -67,7 +68,7 @@ pub enum ActivationError {
     #[error("the inherited sockets were taken already")]
     Taken,
     /// An environment variable makes no sense.
-    #[error("{variable}={value:?} is not what a server's starter sets")]
+    #[error("{variable}={value:?} is not what a server's starter sets (sockets are named `http`, `pipe` or `rpc`)")]
     Variable {
         /// Its name.
         variable: &'static str,
@@ -114,6 +115,23 @@ impl ActivatedSockets {
         };
         Ok(ActivatedSockets { http, pipe, rpc, stdin, token, ready, manager })
     }
+}
+
+/// The sockets that a service manager passed to this process, as systemd does for a socket unit, and what each is for; none where it
+/// passed none. For a starter that becomes the server. To be called once,
+/// before it starts another program.
+pub fn sockets_of_manager() -> Result<NamedSockets, ActivationError> {
+    let variables = Variables::read();
+    // What a parent was passed and did not remove from its variables is not ours.
+    if variables.fds.is_none() || variables.pid.as_deref() != Some(&*std::process::id().to_string()) {
+        return Ok(NamedSockets::new());
+    }
+    let plan = variables.plan(std::process::id())?;
+    // SAFETY: the variables say that these descriptors were passed to this process for us to own; `listener` checks that each is open.
+    let own = |fd| unsafe { OwnedFd::from_raw_fd(fd) };
+    let named = |(name, fd)| Ok((name, listener(fd, "a listening socket", own)?));
+    let http = plan.http.into_iter().map(|fd| (HTTP, fd));
+    http.chain(plan.pipe.map(|fd| (PIPE, fd))).chain(plan.rpc.into_iter().map(|fd| (RPC, fd))).map(named).collect()
 }
 
 /// The environment variables as they are.

@@ -1,4 +1,4 @@
-//! All sockets of a server: bound by its starter, or handed over by the server before it.
+//! All sockets of a server: bound by its starter, or handed over by the server before it or by a service manager.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -19,22 +19,21 @@ pub(super) struct Sockets {
 }
 
 impl Sockets {
-    /// Those that were handed over, else new ones.
+    /// Those that were handed over, and new ones for the other backends.
     pub(super) fn of(home: &Home, plan: &LaunchPlan) -> Result<Sockets, LaunchError> {
         if plan.http.is_none() && plan.pipe.is_none() && plan.rpc.is_none() {
             return Err(LaunchError::NoBackend);
         }
         let unshared = |source| LaunchError::Sockets { source };
-        if let Some(sockets) = &plan.sockets {
-            return Ok(Sockets { named: share(sockets).map_err(unshared)?, bound: None });
-        }
-        let mut named = NamedSockets::new();
+        let mut named =
+            plan.sockets.as_deref().map_or_else(|| Ok(NamedSockets::new()), |given| share(given)).map_err(unshared)?;
+        let is_given = |name| plan.sockets.iter().flat_map(|given| given.iter()).any(|(given, _)| *given == name);
         for (name, port) in [(HTTP, plan.http), (RPC, plan.rpc)] {
-            let Some(port) = port else { continue };
+            let Some(port) = port.filter(|_| !is_given(name)) else { continue };
             let listeners = bind(&plan.hosts, port, plan.remote)?;
             named.extend(listeners.into_iter().map(|listener| (name, listener.into())));
         }
-        let bound = plan.pipe.as_ref().map(|name| bind_pipe(home, name)).transpose()?;
+        let bound = plan.pipe.as_ref().filter(|_| !is_given(PIPE)).map(|name| bind_pipe(home, name)).transpose()?;
         if let Some(pipe) = &bound {
             named.push((PIPE, pipe.share().map_err(unshared)?.into()));
         }
