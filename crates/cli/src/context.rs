@@ -10,11 +10,13 @@ use crate::printer::Printer;
 
 pub(crate) struct Context {
     pub(crate) printer: Printer,
+    /// All commands, with their help.
+    pub(crate) tree: fn() -> clap::Command,
 }
 
 impl Context {
-    pub(crate) fn new(json: bool, colors: Colors) -> Context {
-        Context { printer: Printer::new(json, colors) }
+    pub(crate) fn new(json: bool, colors: Colors, tree: fn() -> clap::Command) -> Context {
+        Context { printer: Printer::new(json, colors), tree }
     }
 
     /// The home. It is created where it is missing, so only commands that need it ask for it.

@@ -54,7 +54,7 @@ fn main() -> ExitCode {
         return init_process::run();
     }
     completion::answer_shell();
-    let mut command = examples::with_examples(Cli::command()).color(Colors::choice_in(std::env::args_os()));
+    let mut command = tree().color(Colors::choice_in(std::env::args_os()));
     let parsed = command.try_get_matches_from_mut(command_line::arguments(std::env::args_os()));
     let (cli, path) = match parsed.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, command_path(&matches)))) {
         Ok(parsed) => parsed,
@@ -67,7 +67,7 @@ fn main() -> ExitCode {
         }
         _ => logging::init(None, LogFormat::Text, None, None),
     };
-    let context = Context::new(cli.json, Colors::new(cli.color));
+    let context = Context::new(cli.json, Colors::new(cli.color), tree);
     let status = match cli.command {
         _ if logs.is_err() => logs.map(|()| ExitStatus::Success).map_err(Into::into),
         Some(command) => command.run(&context),
@@ -94,6 +94,11 @@ fn main() -> ExitCode {
             ExitCode::from(1)
         }
     }
+}
+
+/// All commands, with their help.
+fn tree() -> clap::Command {
+    examples::with_examples(Cli::command())
 }
 
 /// The names of the command and its subcommands: `venv`, `install`.

@@ -3,12 +3,9 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
-use clap::CommandFactory;
 use serde_json::json;
 
-use crate::command_line::Cli;
 use crate::context::Context;
-use crate::examples::with_examples;
 use crate::exit_status::ExitStatus;
 use crate::printer::path_json;
 
@@ -23,7 +20,7 @@ pub(crate) struct Args {
 pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitStatus> {
     let folder = &args.folder;
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
-    clap_mangen::generate_to(with_examples(Cli::command()), folder)
+    clap_mangen::generate_to((context.tree)(), folder)
         .with_context(|| format!("cannot write the pages into {}", folder.display()))?;
     context.printer.result(json!({"folder": path_json(folder)}), || {
         let first = folder.join("beep-python.1");

@@ -78,7 +78,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
         }
     };
     if !inherited.ready.is_awaited() {
-        let announcing = Context::new(context.printer.is_json(), context.printer.colors);
+        let announcing = Context::new(context.printer.is_json(), context.printer.colors, context.tree);
         inherited.ready = ReadyNotifier::call(move |record| announce(&announcing, record));
     }
     block_on(async {

@@ -15,15 +15,12 @@ use beep_python_runtime::platform::Home;
 use rustix::net::sockopt::socket_peercred;
 use rustix::process::geteuid;
 
-use crate::launch::socket_activation::{HTTP, PIPE, RPC};
+use crate::launch::named_sockets::{HTTP, NamedSockets, PIPE, RPC};
 
 /// The line behind the last socket.
 const END: &str = "end";
 /// How long a socket's path may be; the home may lie deep.
 const MAX_PATH: usize = 107;
-
-/// Listening sockets of a server, each with its name.
-pub type NamedSockets = Vec<(&'static str, OwnedFd)>;
 
 /// Waits for the sockets of one server. Dropping it removes its file.
 #[derive(Debug)]

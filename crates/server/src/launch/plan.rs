@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::auth::TokenText;
-use crate::launch::handover::NamedSockets;
+use crate::launch::named_sockets::NamedSockets;
 use crate::launch::surroundings::Variables;
 use crate::unix_socket::name::PipeName;
 

@@ -11,7 +11,7 @@ use rustix::fs::FileType;
 use rustix::net::SocketType;
 
 use crate::auth::TokenText;
-use crate::launch::handover::NamedSockets;
+use crate::launch::named_sockets::{HTTP, NamedSockets, PIPE, RPC};
 use crate::launch::ready::{NotifyTarget, ReadyNotifier};
 use crate::launch::service_manager::{NOTIFY_SOCKET, ServiceManager, WATCHDOG_PID, WATCHDOG_USEC};
 
@@ -24,10 +24,6 @@ pub(super) const LISTEN_PID: &str = "LISTEN_PID";
 /// The number of the pipe on which the server reports that it is ready.
 pub(super) const READY_FD: &str = "BEEP_PYTHON_READY_FD";
 pub(super) const FIRST_FD: RawFd = 3;
-/// The names of sockets, by what they are for.
-pub(crate) const HTTP: &str = "http";
-pub(crate) const PIPE: &str = "pipe";
-pub(crate) const RPC: &str = "rpc";
 /// A file of any kind: the standard input of code.
 pub(super) const STDIN: &str = "stdin";
 /// A pipe with the token that is the default one.

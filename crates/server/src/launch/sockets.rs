@@ -6,10 +6,9 @@ use std::os::fd::OwnedFd;
 use beep_python_runtime::platform::Home;
 
 use crate::launch::error::LaunchError;
-use crate::launch::handover::NamedSockets;
 use crate::launch::listen::bind;
+use crate::launch::named_sockets::{HTTP, NamedSockets, PIPE, RPC};
 use crate::launch::plan::LaunchPlan;
-use crate::launch::socket_activation::{HTTP, PIPE, RPC};
 use crate::unix_socket::socket::{BoundPipe, bind_pipe};
 
 /// The sockets that a plan asks for. The file of a pipe that was bound goes with this, unless a server has the socket.
