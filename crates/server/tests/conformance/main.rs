@@ -34,6 +34,7 @@ mod processes;
 mod server;
 mod session_events;
 mod sessions;
+mod shared;
 mod stock_grpc;
 mod stopping;
 mod test_context;
@@ -63,7 +64,7 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 use server::Python;
-use test_context::Subject;
+use test_context::{Subject, Transport};
 
 /// Every subject with its cases.
 const SUBJECTS: &[Subject] = &[
@@ -107,6 +108,7 @@ fn main() -> ExitCode {
     test_context::note_panics();
     let pythons = Python::all();
     let repeat: usize = std::env::var("BEEP_PYTHON_REPEAT").ok().and_then(|often| often.parse().ok()).unwrap_or(1);
+    let shared = shared::cases();
     let mut trials = Vec::new();
     for python in (0..repeat).flat_map(|_| &pythons) {
         for (subject, case) in SUBJECTS.iter().flat_map(|subject| subject.cases.iter().map(move |case| (subject, case)))
@@ -114,8 +116,15 @@ fn main() -> ExitCode {
             for transport in case.transports {
                 let name = format!("{python}::{transport}::{}::{}", subject.name, case.name);
                 let python = python.clone();
-                trials.push(Trial::test(name, move || test_context::run(&python, *transport, case)));
+                trials.push(Trial::test(name, move || test_context::run(&python, *transport, case.run)));
             }
+        }
+        for (case, transport) in
+            shared.iter().flat_map(|case| Transport::ALL.iter().map(move |transport| (case, transport)))
+        {
+            let name = format!("{python}::{transport}::shared::{}::{}", case.subject, case.name);
+            let python = python.clone();
+            trials.push(Trial::test(name, move || test_context::run(&python, *transport, shared::run(case))));
         }
     }
     let conclusion = libtest_mimic::run(&arguments, trials);

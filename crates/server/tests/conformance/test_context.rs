@@ -45,6 +45,9 @@ impl fmt::Display for Transport {
     }
 }
 
+/// A case that runs.
+pub type Running<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+
 /// Cases that belong together.
 pub struct Subject {
     pub name: &'static str,
@@ -56,7 +59,7 @@ pub struct Case {
     pub name: &'static str,
     /// The transports on which it must hold.
     pub transports: &'static [Transport],
-    pub run: for<'a> fn(&'a TestContext) -> Pin<Box<dyn Future<Output = ()> + 'a>>,
+    pub run: for<'a> fn(&'a TestContext) -> Running<'a>,
 }
 
 /// A list of cases, for every backend unless the transports are named: `cases![over &[Transport::Pipe]: first, second]`.
@@ -110,7 +113,11 @@ fn client(server: &Server, transport: Transport) -> AnyBackend {
 }
 
 /// Runs a case. A panic is its failure, with the place where it was.
-pub fn run(python: &Python, transport: Transport, case: &Case) -> Result<(), Failed> {
+pub fn run(
+    python: &Python,
+    transport: Transport,
+    case: impl for<'a> Fn(&'a TestContext) -> Running<'a>,
+) -> Result<(), Failed> {
     PANIC.set(Some(String::new()));
     let ran = catch_unwind(AssertUnwindSafe(|| {
         let server = python.server();
@@ -121,7 +128,7 @@ pub fn run(python: &Python, transport: Transport, case: &Case) -> Result<(), Fai
             let version = python.version();
             let python = client.with_session(&session);
             let context = TestContext { python, session, server: server.clone(), version, transport };
-            let running = tokio::time::timeout(LONGEST, (case.run)(&context));
+            let running = tokio::time::timeout(LONGEST, case(&context));
             let ended = AssertUnwindSafe(running).catch_unwind().await;
             client.delete_session(&context.session).await.expect("its session ends");
             ended.unwrap_or_else(|panic| resume_unwind(panic)).expect("the case ends");
