@@ -44,6 +44,9 @@ pub(crate) struct Args {
     /// Stay in the foreground
     #[arg(long)]
     foreground: bool,
+    /// Stop when its standard input ends, as it does when the program that started it is gone; only commands that know it find it
+    #[arg(long, requires = "foreground")]
+    stop_at_end_of_input: bool,
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -114,6 +117,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     let launcher = launcher(&context.home()?)?;
     if args.foreground {
         plan.arguments.extend(context.printer.is_json().then(|| "--json".to_owned()));
+        plan.arguments.extend(args.stop_at_end_of_input.then(|| "--stop-at-end-of-input".to_owned()));
         return Err(launcher.exec_server(&plan).into());
     }
     let record = launcher.launch(&plan)?;

@@ -1,0 +1,1 @@
+"""The asynchronous client. `tools/unasync.py` makes the blocking one from it, but for `network`."""

@@ -1,0 +1,47 @@
+"""Calls that tell what happens: executions with their events, streams with their items."""
+
+from __future__ import annotations
+
+from typing import Any, AsyncIterator, Optional
+
+from .._core.answer import Answer
+from .._core.errors import error_of
+from .._core.event import Event
+from .._core.request import Request
+from .call import AsyncCaller, Running, Stdin
+
+
+class AsyncExecution:
+    """The events of an execution, to iterate over; `answer` and `value` are there when they have ended."""
+
+    def __init__(self, caller: AsyncCaller, request: Request, stdin: Optional[Stdin]) -> None:
+        self._caller = caller
+        self._running = Running(caller, request, stdin)
+        self.answer: Optional[Answer[Any]] = None
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        printed = {"stdout": "", "stderr": ""}
+        async for event in self._running:
+            if event.event in printed:
+                printed[event.event] += event.text
+            yield event
+        assert self._running.reply is not None
+        self.answer = self._caller._read(self._running.reply, printed["stdout"], printed["stderr"])
+
+    @property
+    def value(self) -> Any:
+        """The value of the last expression."""
+        if self.answer is None:
+            raise RuntimeError("the execution has no value before all of its events were read")
+        return self.answer.value
+
+
+async def streamed(caller: AsyncCaller, request: Request) -> AsyncIterator[Any]:
+    """The items of a stream."""
+    running = Running(caller, request, None)
+    async for event in running:
+        if event.event == "item":
+            yield caller._object(event.fields)
+    assert running.reply is not None
+    if running.reply.problem is not None:
+        raise error_of(running.reply.problem)

@@ -1,0 +1,1 @@
+"""What the blocking and the asynchronous client share. Nothing here does input or output."""
