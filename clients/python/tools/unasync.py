@@ -8,8 +8,6 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parent.parent / "src" / "beep_python_client"
 BY_HAND = {"__init__.py", "network.py"}
 WORDS = [
-    (r"^import asyncio\n", ""),
-    (r"\(BaseException, asyncio\.CancelledError\)", "BaseException"),
     (r"\basync (def|for|with)\b", r"\1"),
     (r"\bawait ", ""),
     (r"\bAsync(?=[A-Z])", ""),

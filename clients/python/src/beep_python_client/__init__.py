@@ -8,8 +8,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Optional
-
 from ._core.answer import Answer
 from ._core.data import Datum
 from ._core.endpoint import Endpoint, found, running_servers, token_in_env
@@ -37,7 +35,10 @@ from ._sync.handle import Handle
 from ._sync.proxy import proxy
 from ._sync.session import Session, connected
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, Optional
+
     from ._async.batch import AsyncBatch
     from ._async.execution import AsyncExecution
     from ._async.handle import AsyncHandle

@@ -7,13 +7,16 @@ import os
 import shutil
 import subprocess
 import sysconfig
-from typing import Any, Dict, List, Optional, Sequence
 
 from ._async.session import AsyncSession
 from ._async.session import connected as connected_async
 from ._core.endpoint import Endpoint, known_by_certificate, token_of
 from ._core.errors import BeepPythonError
 from ._sync.session import Session, connected
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, List, Optional, Sequence
 
 _STOP_WITHIN = 30.0
 """Seconds that a server may take to end; longer than it takes to finish its calls."""

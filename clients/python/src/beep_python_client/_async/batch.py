@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Union
-
 from .._core.errors import BeepPythonError, Cancelled, error_of
 from .call import AsyncCaller
 from .handle import AsyncHandle
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, List, Union
+
+    Object = Union[AsyncHandle, "Step"]
 
 
 class Step:
@@ -16,9 +20,6 @@ class Step:
 
     def __init__(self, index: int) -> None:
         self._beep_python_result_ = index
-
-
-Object = Union[AsyncHandle, Step]
 
 
 class AsyncBatch:

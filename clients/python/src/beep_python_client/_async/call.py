@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
-from typing import Any, AsyncIterator, Callable, Deque, Dict, Iterable, Iterator, Optional, Union
 
 from .._core.answer import QUESTION, Answer
 from .._core.errors import BeepPythonError, error_of
@@ -15,8 +13,12 @@ from .handle import AsyncHandle
 from .network import settle
 from .transport import AsyncTransport
 
-Stdin = Union[Iterable[str], Callable[[Event], Optional[str]]]
-"""Answers to `input()`: lines, or a function of the event that gives one, or None for the end."""
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, AsyncIterator, Callable, Deque, Dict, Iterable, Iterator, Optional, Union
+
+    Stdin = Union[Iterable[str], Callable[[Event], Optional[str]]]
+    """Answers to `input()`: lines, or a function of the event that gives one, or None for the end."""
 
 
 class AsyncCaller:
@@ -38,10 +40,10 @@ class AsyncCaller:
             options["callback"] = question[1]
         return Request(command, payload, options)
 
-    async def _call(self, command: str, payload: Dict[str, Any]) -> Answer[Any]:
+    async def _call(self, command: str, payload: Dict[str, Any]) -> Answer:
         return await self._answer(self._request(command, payload))
 
-    async def _answer(self, request: Request, stdin: Optional[Stdin] = None, on_event: Optional[Callable[[Event], Any]] = None) -> Answer[Any]:
+    async def _answer(self, request: Request, stdin: Optional[Stdin] = None, on_event: Optional[Callable[[Event], Any]] = None) -> Answer:
         """Carries out a request to its end."""
         if stdin is not None:
             request.capabilities.append("stdin")
@@ -111,7 +113,7 @@ class AsyncCaller:
         except BeepPythonError:
             pass
 
-    def _read(self, reply: Reply, stdout: str, stderr: str) -> Answer[Any]:
+    def _read(self, reply: Reply, stdout: str, stderr: str) -> Answer:
         if reply.problem is not None:
             raise error_of(reply.problem)
         body = reply.body
@@ -184,7 +186,7 @@ class Running:
         except BeepPythonError:
             connection.close()
             raise
-        except (BaseException, asyncio.CancelledError):
+        except BaseException:
             # The program does not wait for the rest.
             connection.close()
             await caller._abandon(request)

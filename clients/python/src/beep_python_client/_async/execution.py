@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, AsyncIterator, Optional
-
 from .._core.answer import Answer
 from .._core.errors import error_of
 from .._core.event import Event
 from .._core.request import Request
-from .call import AsyncCaller, Running, Stdin
+from .call import AsyncCaller, Running
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, AsyncIterator, Optional
+
+    from .call import Stdin
 
 class AsyncExecution:
     """The events of an execution, to iterate over; `answer` and `value` are there when they have ended."""
@@ -17,7 +20,7 @@ class AsyncExecution:
     def __init__(self, caller: AsyncCaller, request: Request, stdin: Optional[Stdin]) -> None:
         self._caller = caller
         self._running = Running(caller, request, stdin)
-        self.answer: Optional[Answer[Any]] = None
+        self.answer: Optional[Answer] = None
 
     async def __aiter__(self) -> AsyncIterator[Event]:
         printed = {"stdout": "", "stderr": ""}

@@ -5,14 +5,20 @@ from __future__ import annotations
 import asyncio
 import inspect
 import socket
-from typing import Any, List, Optional, Union
 
 from .._core.endpoint import Endpoint
 from .._core.errors import ConnectionLost, ServerUnavailable, UntrustedServer
 from .._core.event import Event
-from .._core.exchange import Exchange, Read, ReadLine, Send, TakeFile, Told
+from .._core.exchange import Read, ReadLine, Send, TakeFile, Told
 from .._core.request import Reply
 from .._core.trust import check_loopback, check_pipe
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, List, Optional, Union
+
+    from .._core.exchange import Exchange
+
 
 _CHUNK = 1 << 16
 
@@ -51,11 +57,12 @@ async def _retried(sock: socket.socket, action: Any, *arguments: Any, writes: bo
 class Connection:
     """A connection to a host."""
 
-    def __init__(self, sock: socket.socket, files: bool) -> None:
+    def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
         self._buffer = bytearray()
         self._files: List[int] = []
-        self._takes_files = files
+        self.takes_files = False
+        """Whether descriptors may come with the answer."""
         self.sent = False
         """Whether anything of the present exchange was sent."""
         self.first = True
@@ -106,7 +113,7 @@ class Connection:
                 self.sent = True
 
     async def _receive(self, size: int) -> bytes:
-        if not self._takes_files:
+        if not self.takes_files:
             data: bytes = await _retried(self._socket, self._socket.recv, size)
             return data
         data, files, _, _ = await _retried(self._socket, socket.recv_fds, self._socket, size, 16)
@@ -174,7 +181,7 @@ async def connect(endpoint: Endpoint, with_token: bool, allow_insecure_token: bo
         if endpoint.path is not None:
             sock = await _open(socket.AF_UNIX, endpoint.path)
             check_pipe(sock, endpoint)
-            return Connection(sock, True)
+            return Connection(sock)
         failure: Optional[OSError] = None
         for family, _, _, _, address in await asyncio.get_running_loop().getaddrinfo(
             endpoint.host, endpoint.port, type=socket.SOCK_STREAM
@@ -194,10 +201,10 @@ async def connect(endpoint: Endpoint, with_token: bool, allow_insecure_token: bo
             sock = secure
             await _retried(secure, secure.do_handshake)
             check_certificate(secure.getpeercert(True), endpoint)
-            return Connection(secure, False)
+            return Connection(secure)
         if with_token and not allow_insecure_token:
             check_loopback(sock, endpoint)
-        return Connection(sock, False)
+        return Connection(sock)
     except OSError as error:
         if sock is not None:
             sock.close()

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, AsyncIterator, Callable, Dict, Iterable, List, Optional, Union
-
 from .._core.answer import Answer, options_of
 from .._core.data import Datum
 from .._core.errors import InvalidRequest
 from .._core.event import Event
 from .batch import AsyncBatch
-from .call import AsyncCaller, Running, Stdin
+from .call import AsyncCaller, Running
 from .execution import AsyncExecution, streamed
 from .handle import AsyncHandle
 from .transport import AsyncTransport
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, AsyncIterator, Callable, Dict, Iterable, List, Optional, Union
+
+    from .call import Stdin
 
 class AsyncSession(AsyncCaller):
     """Evaluates code in a session of a server. Threads may share it; calls of one session wait for each other."""
@@ -43,7 +46,7 @@ class AsyncSession(AsyncCaller):
     async def run(
         self, code: str, *, locals: Optional[Dict[str, Any]] = None, outputs: Iterable[str] = (), timeout: Optional[float] = None,
         stdin: Optional[Stdin] = None, on_output: Optional[Callable[[str, str], Any]] = None, as_handle: bool = False,
-    ) -> Answer[Any]:
+    ) -> Answer:
         """Evaluates an expression or statements: the value of the last expression, what was printed, and the objects of `outputs`.
 
         `on_output` is called with the stream, `stdout` or `stderr`, and the text, as it is printed.

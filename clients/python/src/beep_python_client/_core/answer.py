@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import Any, Dict, Generic, Optional, Tuple, TypeVar
 
-T = TypeVar("T")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, Optional, Tuple
 
 QUESTION: ContextVar[Optional[Tuple[str, str]]] = ContextVar("beep_python_question", default=None)
 """The session and the question of the callback that runs: a call to that session is nested in it."""
 
 
-class Answer(Generic[T]):
+class Answer:
     """The value of a call with what its code printed."""
 
     __slots__ = ("outputs", "session_epoch", "stderr", "stdout", "value")
 
-    def __init__(self, value: T, body: Dict[str, Any], stdout: str, stderr: str, outputs: Dict[str, Any]) -> None:
+    def __init__(self, value: Any, body: Dict[str, Any], stdout: str, stderr: str, outputs: Dict[str, Any]) -> None:
         self.value = value
         self.stdout = stdout
         self.stderr = stderr

@@ -5,9 +5,11 @@ An exchange is a generator without input or output of its own, so that the block
 
 from __future__ import annotations
 
-from typing import Any, Dict, Generator, List, Sequence, Tuple, Union
-
 from .request import Reply
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, Generator, List, Sequence, Tuple, Union
 
 
 class Send:
@@ -51,8 +53,11 @@ class Told:
 
 LINE = ReadLine()
 FILE = TakeFile()
-Want = Union[Send, ReadLine, Read, TakeFile, Told]
-Exchange = Generator[Want, Any, Reply]
-Parts = List[Any]
-Headers = Dict[str, str]
-Head = Tuple[int, Headers]
+
+
+if TYPE_CHECKING:
+    Want = Union[Send, ReadLine, Read, TakeFile, Told]
+    Exchange = Generator[Want, Any, Reply]
+    Parts = List[Any]
+    Headers = Dict[str, str]
+    Head = Tuple[int, Headers]

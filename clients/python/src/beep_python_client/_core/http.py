@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, Generator, List, Optional, Tuple
-from urllib.parse import quote
 
 from .data import Datum
 from .errors import BeepPythonError, ConnectionLost
-from .exchange import LINE, Exchange, Head, Headers, Parts, Read, Send, Told, Want
+from .exchange import LINE, Read, Send, Told
 from .request import Reply, Request
 from .values import dumps
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, Generator, List, Optional, Tuple
+
+    from .exchange import Exchange, Head, Headers, Parts, Want
+
 
 _ROUTES: Dict[str, Tuple[str, str]] = {
     "ping": ("GET", "/health"),
@@ -52,7 +57,7 @@ def _sent(request: Request, token: Optional[str], host: str) -> Parts:
     command, payload = request.command, dict(request.payload)
     method, path = _ROUTES.get(command, ("POST", f"/api/{command.replace('venv_', 'venv/')}"))
     if "{}" in path:
-        path = path.format(quote(payload.pop("sessionId"), safe=""))
+        path = path.format(_quoted(payload.pop("sessionId")))
     lines = [f"Host: {host}"]
     body: Parts = []
     if token is not None:
@@ -62,7 +67,7 @@ def _sent(request: Request, token: Optional[str], host: str) -> Parts:
     if command == "put":
         datum = request.data[0]
         if "name" in payload:
-            path += f"?name={quote(payload['name'], safe='')}"
+            path += f"?name={_quoted(payload['name'])}"
         lines.append(f"Content-Type: {_FORMATS[datum.format]}")
         if datum.dtype is not None and datum.format == "raw":
             lines += [f"X-Beep-Dtype: {datum.dtype}", "X-Beep-Shape: " + ",".join(map(str, datum.shape or ()))]
@@ -92,6 +97,12 @@ def _sent(request: Request, token: Optional[str], host: str) -> Parts:
     if body and length < 16384:
         return [head.encode("latin-1") + b"".join(bytes(part) for part in body)]
     return [head.encode("latin-1"), *body]
+
+
+def _quoted(text: str) -> str:
+    from urllib.parse import quote
+
+    return quote(text, safe="")
 
 
 def _option_headers(request: Request) -> List[str]:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, Optional
 
 from .data import Datum
 from .errors import BeepPythonError, ConnectionLost
-from .exchange import FILE, LINE, Exchange, Parts, Read, Send, Told
+from .exchange import FILE, LINE, Read, Send, Told
 from .request import Reply, Request
 from .values import dumps
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, Optional
+
+    from .exchange import Exchange, Parts
 
 def exchange(request: Request, token: Optional[str]) -> Exchange:
     """Carries out a call; the token goes with the first line of a connection."""
@@ -33,7 +37,7 @@ def exchange(request: Request, token: Optional[str]) -> Exchange:
         if not text:
             raise ConnectionLost("the server closed the connection before it had answered; the call may have run")
         try:
-            message = json.loads(text)
+            message = json.loads(text.decode())
         except ValueError as error:
             raise BeepPythonError(f"the answer is no JSON: {error}") from error
         if "event" in message:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import itertools
 import os
-from typing import Any, Callable, Dict, List, Optional
 
 from .data import Datum
 from .errors import InvalidRequest
 from .values import encode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Dict, List, Optional
 
 _PREFIX = os.urandom(6).hex()
 _NUMBERS = itertools.count(1)

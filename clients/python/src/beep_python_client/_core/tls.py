@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import ssl
-from typing import Optional
 
 from .endpoint import Endpoint
 from .errors import UntrustedServer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Optional
 
 
 def context_of(endpoint: Endpoint) -> ssl.SSLContext:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from typing import Optional
 
 from .endpoint import Endpoint
 from .errors import UntrustedServer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Optional
 
 
 def check_pipe(connection: socket.socket, endpoint: Endpoint) -> None:

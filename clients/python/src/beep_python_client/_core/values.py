@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Callable, Dict, List, Tuple
 
 from .errors import InvalidRequest
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Dict, List, Tuple
+
+_write = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
+"""Made once: `json.dumps` with options makes one each time."""
 SAFE = 2**53 - 1
 """Integers beyond this are written as text."""
 
@@ -236,4 +241,4 @@ _DECODERS: Dict[str, Callable[[Any, Dict[str, Any]], Any]] = {
 
 def dumps(message: Any) -> bytes:
     """One line of JSON, without its end."""
-    return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()
+    return _write(message).encode()

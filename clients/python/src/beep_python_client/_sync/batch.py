@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Union
-
 from .._core.errors import BeepPythonError, Cancelled, error_of
 from .call import Caller
 from .handle import Handle
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, List, Union
+
+    Object = Union[Handle, "Step"]
 
 
 class Step:
@@ -16,9 +20,6 @@ class Step:
 
     def __init__(self, index: int) -> None:
         self._beep_python_result_ = index
-
-
-Object = Union[Handle, Step]
 
 
 class Batch:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, Callable, Deque, Dict, Iterable, Iterator, Optional, Union
 
 from .._core.answer import QUESTION, Answer
 from .._core.errors import BeepPythonError, error_of
@@ -14,8 +13,12 @@ from .handle import Handle
 from .network import settle
 from .transport import Transport
 
-Stdin = Union[Iterable[str], Callable[[Event], Optional[str]]]
-"""Answers to `input()`: lines, or a function of the event that gives one, or None for the end."""
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Deque, Dict, Iterable, Iterator, Optional, Union
+
+    Stdin = Union[Iterable[str], Callable[[Event], Optional[str]]]
+    """Answers to `input()`: lines, or a function of the event that gives one, or None for the end."""
 
 
 class Caller:
@@ -37,10 +40,10 @@ class Caller:
             options["callback"] = question[1]
         return Request(command, payload, options)
 
-    def _call(self, command: str, payload: Dict[str, Any]) -> Answer[Any]:
+    def _call(self, command: str, payload: Dict[str, Any]) -> Answer:
         return self._answer(self._request(command, payload))
 
-    def _answer(self, request: Request, stdin: Optional[Stdin] = None, on_event: Optional[Callable[[Event], Any]] = None) -> Answer[Any]:
+    def _answer(self, request: Request, stdin: Optional[Stdin] = None, on_event: Optional[Callable[[Event], Any]] = None) -> Answer:
         """Carries out a request to its end."""
         if stdin is not None:
             request.capabilities.append("stdin")
@@ -110,7 +113,7 @@ class Caller:
         except BeepPythonError:
             pass
 
-    def _read(self, reply: Reply, stdout: str, stderr: str) -> Answer[Any]:
+    def _read(self, reply: Reply, stdout: str, stderr: str) -> Answer:
         if reply.problem is not None:
             raise error_of(reply.problem)
         body = reply.body

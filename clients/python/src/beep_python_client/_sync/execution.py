@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterator, Optional
-
 from .._core.answer import Answer
 from .._core.errors import error_of
 from .._core.event import Event
 from .._core.request import Request
-from .call import Caller, Running, Stdin
+from .call import Caller, Running
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Iterator, Optional
+
+    from .call import Stdin
 
 class Execution:
     """The events of an execution, to iterate over; `answer` and `value` are there when they have ended."""
@@ -17,7 +20,7 @@ class Execution:
     def __init__(self, caller: Caller, request: Request, stdin: Optional[Stdin]) -> None:
         self._caller = caller
         self._running = Running(caller, request, stdin)
-        self.answer: Optional[Answer[Any]] = None
+        self.answer: Optional[Answer] = None
 
     def __iter__(self) -> Iterator[Event]:
         printed = {"stdout": "", "stderr": ""}

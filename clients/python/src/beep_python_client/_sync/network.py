@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import socket
-from typing import Any, List, Optional, Sequence, Union
 
 from .._core.endpoint import Endpoint
 from .._core.errors import ConnectionLost, ServerUnavailable, UntrustedServer
 from .._core.event import Event
-from .._core.exchange import Exchange, Read, ReadLine, Send, TakeFile, Told
+from .._core.exchange import Read, ReadLine, Send, TakeFile, Told
 from .._core.request import Reply
 from .._core.trust import check_loopback, check_pipe
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, List, Optional, Sequence, Union
+
+    from .._core.exchange import Exchange
+
 
 _CHUNK = 1 << 16
 
@@ -23,11 +29,13 @@ def settle(result: Any) -> Any:
 class Connection:
     """A connection to a host."""
 
-    def __init__(self, sock: socket.socket, files: bool) -> None:
+    def __init__(self, sock: socket.socket, is_tls: bool = False) -> None:
         self._socket = sock
+        self._is_tls = is_tls
         self._buffer = bytearray()
         self._files: List[int] = []
-        self._takes_files = files
+        self.takes_files = False
+        """Whether descriptors may come with the answer."""
         self.sent = False
         """Whether anything of the present exchange was sent."""
         self.first = True
@@ -36,6 +44,8 @@ class Connection:
     def is_open(self) -> bool:
         """Whether the host has left an idle connection as it was."""
         try:
+            if not self._is_tls:
+                return not self._buffer and not self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) and False
             self._socket.setblocking(False)
             try:
                 return not self._buffer and not self._socket.recv(1) and False
@@ -80,7 +90,7 @@ class Connection:
             self.sent = True
 
     def _receive(self, size: int) -> bytes:
-        if not self._takes_files:
+        if not self.takes_files:
             return self._socket.recv(size)
         data, files, _, _ = socket.recv_fds(self._socket, size, 16)
         self._files += files
@@ -146,7 +156,7 @@ def connect(endpoint: Endpoint, with_token: bool, allow_insecure_token: bool) ->
             sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             sock.connect(endpoint.path)
             check_pipe(sock, endpoint)
-            return Connection(sock, True)
+            return Connection(sock)
         sock = socket.create_connection((endpoint.host, endpoint.port))
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if endpoint.tls:
@@ -154,10 +164,10 @@ def connect(endpoint: Endpoint, with_token: bool, allow_insecure_token: bool) ->
 
             secure = context_of(endpoint).wrap_socket(sock, server_hostname=endpoint.host)
             check_certificate(secure.getpeercert(True), endpoint)
-            return Connection(secure, False)
+            return Connection(secure, is_tls=True)
         if with_token and not allow_insecure_token:
             check_loopback(sock, endpoint)
-        return Connection(sock, False)
+        return Connection(sock)
     except OSError as error:
         if sock is not None:
             sock.close()

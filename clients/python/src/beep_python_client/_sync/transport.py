@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import threading
-from typing import List, Optional
-
 from .._core import http, pipe
 from .._core.endpoint import Endpoint
-from .._core.exchange import Exchange
 from .._core.request import Request
 from .network import Connection, connect
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import List, Optional
+
+    from .._core.exchange import Exchange
+
 
 _IDLE = 16
 """How many connections wait for calls."""
@@ -22,8 +25,8 @@ class Transport:
         self.endpoint = endpoint
         self.token = token
         self.allow_insecure_token = allow_insecure_token
+        # Threads add and take without a lock: each of these is one step of Python.
         self._idle: List[Connection] = []
-        self._lock = threading.Lock()
         self._is_closed = False
 
     @property
@@ -32,6 +35,7 @@ class Transport:
 
     def exchange(self, request: Request, connection: Connection) -> Exchange:
         connection.sent = False
+        connection.takes_files = request.via == "fd"
         if self.is_pipe:
             return pipe.exchange(request, self.token if connection.first else None)
         return http.exchange(request, self.token, self.endpoint.host_header)
@@ -39,23 +43,26 @@ class Transport:
     def take(self) -> Connection:
         """An idle connection that the host has not closed, or a new one."""
         while True:
-            with self._lock:
-                connection = self._idle.pop() if self._idle else None
-            if connection is None:
+            try:
+                connection = self._idle.pop()
+            except IndexError:
                 return connect(self.endpoint, self.token is not None, self.allow_insecure_token)
             if connection.is_open():
                 return connection
             connection.close()
 
     def put_back(self, connection: Connection) -> None:
-        with self._lock:
-            if not self._is_closed and len(self._idle) < _IDLE:
-                self._idle.append(connection)
-                return
-        connection.close()
+        if len(self._idle) < _IDLE:
+            self._idle.append(connection)
+        else:
+            connection.close()
+        if self._is_closed:
+            self.close()
 
     def close(self) -> None:
-        with self._lock:
-            idle, self._idle, self._is_closed = self._idle, [], True
-        for connection in idle:
-            connection.close()
+        self._is_closed = True
+        while True:
+            try:
+                self._idle.pop().close()
+            except IndexError:
+                return
