@@ -1,4 +1,4 @@
-"""A server for the tests of a process, in a home of its own: of the command that BEEP_PYTHON names, in the Python that runs the tests."""
+"""A home and a server for the tests of a process: of the command that BEEP_PYTHON names, in the Python that runs the tests."""
 
 import atexit
 import os
@@ -12,16 +12,16 @@ import beep_python_client
 _LOCK = threading.Lock()
 _SERVER = []
 
+os.environ["BEEP_PYTHON_HOME"] = tempfile.mkdtemp(prefix="beep-python-client-tests-")
+atexit.register(shutil.rmtree, os.environ["BEEP_PYTHON_HOME"], ignore_errors=True)
+for name in ("BEEP_PYTHON_TOKEN", "BEEP_PYTHON_TOKEN_FILE", "BEEP_PYTHON_ENDPOINT"):
+    os.environ.pop(name, None)
+
 
 def server():
     """The server. It ends with the tests."""
     with _LOCK:
         if not _SERVER:
-            home = tempfile.mkdtemp(prefix="beep-python-client-tests-")
-            atexit.register(shutil.rmtree, home, ignore_errors=True)
-            os.environ["BEEP_PYTHON_HOME"] = home
-            for name in ("BEEP_PYTHON_TOKEN", "BEEP_PYTHON_TOKEN_FILE", "BEEP_PYTHON_ENDPOINT"):
-                os.environ.pop(name, None)
             started = beep_python_client.start(http=True, python=os.path.realpath(sys.executable))
             atexit.register(started.stop)
             _SERVER.append(started)

@@ -43,7 +43,6 @@ class Connections(unittest.TestCase):
 
     def home(self):
         """A home of its own, whose servers end with the test."""
-        server()  # which sets the home of the others
         home = tempfile.TemporaryDirectory()
         self.addCleanup(home.cleanup)
         before = os.environ["BEEP_PYTHON_HOME"]
@@ -155,7 +154,6 @@ class Ends(unittest.TestCase):
     def test_a_server_ends_with_its_program(self):
         for end in ("os.kill(os.getpid(), 9)", "os._exit(0)", "pass"):
             code = f"import os, beep_python_client as b\nserver = b.start(python={os.path.realpath(sys.executable)!r})\nprint(server.record['pid'], server.endpoint)\n{end}"
-            server()
             out, _ = program(code).communicate()
             pid, endpoint = out.split()
             self.wait_for_end(int(pid))
@@ -279,6 +277,32 @@ class Uses(unittest.TestCase):
     def test_the_blocking_client_is_as_it_is_made(self):
         made = subprocess.run([sys.executable, str(Path(__file__).parents[1] / "tools" / "unasync.py"), "--check"], stdout=subprocess.PIPE, text=True)
         self.assertEqual((made.returncode, made.stdout), (0, ""))
+
+
+PACKAGES = os.path.join(os.environ.get("BEEP_PYTHON_TEST_PACKAGES", ""), f"{sys.version_info.major}.{sys.version_info.minor}")
+
+
+@unittest.skipUnless(os.path.isdir(os.path.join(PACKAGES, "pyarrow")), "BEEP_PYTHON_TEST_PACKAGES has no numpy and pyarrow for this Python")
+class Packages(unittest.TestCase):
+    def test_arrays_and_tables(self):
+        sys.path.append(PACKAGES)
+        self.addCleanup(sys.path.remove, PACKAGES)
+        import numpy
+        import pyarrow
+
+        with beep_python_client.start(http=True, arguments=["--python-path", PACKAGES], python=os.path.realpath(sys.executable)) as own:
+            for backend in ("pipe", "http"):
+                python = own.connect(backend)
+                python.eval("import numpy as np, pyarrow as pa\nfar = np.arange(6.0).reshape(2, 3)\nNone")
+                far = python.fetch("far")
+                near = far.to_numpy()
+                self.assertEqual((near.shape, near.tolist()), ((2, 3), [[0, 1, 2], [3, 4, 5]]))
+                self.assertTrue(numpy.shares_memory(near, numpy.asarray(far)), "it is copied")
+                turned = numpy.arange(6, dtype=">i2").reshape(2, 3).T
+                self.assertEqual(python.eval("(a.dtype.str, a.tolist())", locals={"a": turned}), ("<i2", turned.tolist()))
+                table = pyarrow.table({"a": [1, None], "b": ["x", "y"]})
+                self.assertEqual(python.eval("t.to_pydict()", locals={"t": table}), table.to_pydict())
+                self.assertEqual(python.fetch("pa.table({'c': [1.5]})").to_arrow().to_pydict(), {"c": [1.5]})
 
 
 if __name__ == "__main__":
