@@ -21,6 +21,11 @@ soak MINUTES="60" PYTHON="python3":
     cargo build --release -p beep-python
     {{PYTHON}} scripts/soak --minutes {{MINUTES}}
 
+# Make packages of the release binary, and use each as a stranger would
+package *KINDS="tarball wheel deb container":
+    scripts/package {{KINDS}}
+    scripts/try-packages {{KINDS}}
+
 # Format everything
 fmt:
     cargo fmt --all

@@ -160,7 +160,7 @@ fn sockets_of_a_network_that_another_starter_bound_need_tls() {
 fn server_in_the_foreground_may_end_with_its_starter() {
     let home = TestHome::with_runtime();
     let command = ["start", "pipe", "--foreground", "--stop-at-end-of-input"];
-    let mut server = Ended(home.command(command).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());
+    let mut server = Ended(home.command(&command).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());
     let mut lines = BufReader::new(server.0.stdout.take().unwrap()).lines().map(Result::unwrap);
     assert!(lines.next().unwrap().contains("is ready at unix:"));
     drop(server.0.stdin.take());

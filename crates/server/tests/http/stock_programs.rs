@@ -92,3 +92,46 @@ let abort;
     assert_eq!(told, "stdout stdout display result");
     assert_eq!(server.eval("runs"), 1);
 }
+
+#[test]
+fn first_calls_of_the_documents_get_their_answer() {
+    let server = Server::start();
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/clients/http.md");
+    let page = std::fs::read_to_string(page).expect("the page is there");
+    let section = page.split("## From your language").nth(1).expect("the section is there");
+    let section = section.split("\n## ").next().expect("it ends");
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let file = |name: &str, text: String| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("it can be written");
+        path.to_str().expect("it is text").to_owned()
+    };
+    let mut languages = Vec::new();
+    for block in section.split("\n```").skip(1).step_by(2) {
+        let (language, code) = block.split_once('\n').expect("a block has lines");
+        let code = code.replace("127.0.0.1:5678", &format!("127.0.0.1:{}", server.port));
+        languages.push(language);
+        let (program, path) = match language {
+            "js" => ("node", file("first.mjs", code)),
+            "perl" => ("perl", file("first.pl", code)),
+            "ruby" => ("ruby", file("first.rb", code)),
+            "php" => ("php", file("first.php", format!("<?php\n{code}"))),
+            "java" => {
+                let main =
+                    format!("class First {{ public static void main(String[] a) throws Exception {{ {code} }} }}");
+                ("java", file("First.java", main))
+            }
+            "go" => {
+                let head = "package main\nimport (\"io\"; \"log\"; \"net/http\"; \"os\"; \"strings\")\nfunc main() {";
+                ("go", file("first.go", format!("{head}\n{code}}}\n")))
+            }
+            // The documents' own test runs it.
+            "sh" => continue,
+            other => panic!("nothing runs {other}"),
+        };
+        let arguments: &[&str] = if language == "go" { &["run", &path] } else { &[&path] };
+        let Some(told) = printed(program, arguments) else { continue };
+        assert_eq!(told, r#"{"value":42,"sessionEpoch":1}"#, "{language}");
+    }
+    assert_eq!(languages, ["sh", "js", "java", "go", "php", "ruby", "perl"]);
+}
