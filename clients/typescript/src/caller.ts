@@ -101,7 +101,7 @@ export class Caller {
 
     call(operation: Operation, body: Json, options: Options, capabilities: string[]): Call {
         const wire = wireOptions(options);
-        if (options.signal && wire["requestId"] === undefined) wire["requestId"] = crypto.randomUUID();
+        if (options.signal && wire["requestId"] === undefined) wire["requestId"] = newId();
         if (capabilities.length > 0) wire["capabilities"] = capabilities;
         return { operation, body, options: wire };
     }
@@ -137,6 +137,11 @@ export class Caller {
         const call: Call = { operation: OPERATIONS.answer, body: answer, options: sessionOf(options) };
         await this.transport.call(call);
     }
+}
+
+/** An id that nobody guesses. Pages without TLS have no `randomUUID`. */
+function newId(): string {
+    return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** Encodes arguments and the like, with the functions among them. */

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import type { Endpoint } from "../endpoint.js";
 import { ConnectionFailed, ConnectionLost, errorOf, type Problem, ProtocolError, UntrustedServer } from "../errors.js";
 import { trustedSocket } from "../node/trust.js";
+import { OPERATIONS } from "../operations.js";
 import type { Call, Datum, Transport, WireEvent } from "../transport.js";
 import { PipeConnection, Unsent } from "./connection.js";
 
@@ -49,7 +50,7 @@ export class PipeTransport implements Transport {
     }
 
     async *events(call: Call): AsyncIterable<WireEvent> {
-        const connection = await this.sent(call, { id: 1 });
+        const connection = await this.sent(withEvents(call), { id: 1 });
         let ended = false;
         try {
             for (;;) {
@@ -154,6 +155,12 @@ export class PipeTransport implements Transport {
         if (found.reason !== undefined) throw new UntrustedServer(this.endpoint, found.reason);
         return found.path;
     }
+}
+
+/** The call, so that it has events: over a pipe those that usually have none get them with a capability alone. */
+function withEvents(call: Call): Call {
+    if (call.options["capabilities"] !== undefined || call.operation === OPERATIONS.sessionEvents) return call;
+    return { ...call, options: { ...call.options, capabilities: ["progress"] } };
 }
 
 /** A call as the object of its line. */
