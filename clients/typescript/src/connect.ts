@@ -25,7 +25,9 @@ export interface ConnectOptions extends Omit<CallOptions, "requestId" | "signal"
  * out whether the server is there.
  */
 export async function connect(url?: string, options: ConnectOptions = {}): Promise<Client> {
-    return new Client(await transportTo(url, options), options);
+    // What is kept for calls has no token.
+    const { token: _, allowInsecureToken: __, certificate: ___, fetch: ____, ...defaults } = options;
+    return new Client(await transportTo(url, options), defaults);
 }
 
 async function transportTo(url: string | undefined, options: ConnectOptions): Promise<Transport> {

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** An object that a session keeps for this client. */
 
 import type { NdArray } from "./data.js";
@@ -43,7 +44,11 @@ export class Handle implements Reference {
     readonly dtype: string | undefined;
     readonly repr: string | undefined;
 
-    constructor(private readonly python: Python, info: HandleInfo) {
+    /** Hidden from `console.log`. */
+    readonly #python: Python;
+
+    constructor(python: Python, info: HandleInfo) {
+        this.#python = python;
         this.id = info.handleId;
         this.typeName = info.typeName;
         this.typeModule = info.typeModule;
@@ -54,87 +59,87 @@ export class Handle implements Reference {
 
     /** An attribute; names may be dotted. */
     get<T = unknown>(attribute: string, options?: ResultOptions): Promise<T> {
-        return this.python.getAttribute<T>(this, attribute, options);
+        return this.#python.getAttribute<T>(this, attribute, options);
     }
 
     /** Sets an attribute. */
     set(attribute: string, value: unknown, options?: CallOptions): Promise<void> {
-        return this.python.setAttribute(this, attribute, value, options);
+        return this.#python.setAttribute(this, attribute, value, options);
     }
 
     /** Calls a method. */
     call<T = unknown>(method: string, args?: readonly unknown[], options?: ArgumentOptions): Promise<T> {
-        return this.python.call<T>(this, method, args, options);
+        return this.#python.call<T>(this, method, args, options);
     }
 
     /** Calls the object itself. */
     invoke<T = unknown>(args?: readonly unknown[], options?: ArgumentOptions): Promise<T> {
-        return this.python.invoke<T>(this, args, options);
+        return this.#python.invoke<T>(this, args, options);
     }
 
     /** `object[key]` */
     item<T = unknown>(key: unknown, options?: ResultOptions): Promise<T> {
-        return this.python.getItem<T>(this, key, options);
+        return this.#python.getItem<T>(this, key, options);
     }
 
     /** `object[key] = value` */
     setItem(key: unknown, value: unknown, options?: CallOptions): Promise<void> {
-        return this.python.setItem(this, key, value, options);
+        return this.#python.setItem(this, key, value, options);
     }
 
     /** `del object[key]` */
     deleteItem(key: unknown, options?: CallOptions): Promise<void> {
-        return this.python.deleteItem(this, key, options);
+        return this.#python.deleteItem(this, key, options);
     }
 
     /** `len(object)` */
     length(options?: CallOptions): Promise<number> {
-        return this.python.length(this, options);
+        return this.#python.length(this, options);
     }
 
     /** `item in object` */
     has(item: unknown, options?: CallOptions): Promise<boolean> {
-        return this.python.contains(this, item, options);
+        return this.#python.contains(this, item, options);
     }
 
     /** The names of its attributes. */
     dir(options?: CallOptions): Promise<string[]> {
-        return this.python.dir(this, options);
+        return this.#python.dir(this, options);
     }
 
     /** Its type, documentation, signature and the like. */
     describe(options?: CallOptions): Promise<Description> {
-        return this.python.describe(this, options);
+        return this.#python.describe(this, options);
     }
 
     /** Its value; a `not_representable` where there is no form for it. */
     value<T = unknown>(options?: CallOptions): Promise<T> {
-        return this.python.value<T>(this, options);
+        return this.#python.value<T>(this, options);
     }
 
     /** Awaits it, as `await object` in Python. */
     await<T = unknown>(options?: ResultOptions): Promise<T> {
-        return this.python.await<T>(this, options);
+        return this.#python.await<T>(this, options);
     }
 
     /** Iterates over it. */
     stream<T = unknown>(options?: StreamOptions): AsyncIterable<T> {
-        return this.python.stream<T>(this, options);
+        return this.#python.stream<T>(this, options);
     }
 
     /** Its bytes, or its array, at the speed of memory. */
     fetch(options?: FetchOptions): Promise<NdArray | Uint8Array> {
-        return this.python.fetch(this, options);
+        return this.#python.fetch(this, options);
     }
 
     /** Keeps its lease from running out. */
     renew(options?: CallOptions): Promise<void> {
-        return this.python.renew(this, options);
+        return this.#python.renew(this, options);
     }
 
     /** Releases it. */
     dispose(options?: CallOptions): Promise<void> {
-        return this.python.dispose(this, options);
+        return this.#python.dispose(this, options);
     }
 
     /** @internal */

@@ -2,6 +2,8 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 
 import {
     BeepPythonError, callback, Cancelled, type Client, connect, DeadlineExceeded, Handle, HandleGone, LimitExceeded, NdArray, PythonError, type Session,
@@ -156,7 +158,9 @@ for (const backend of ["http", "pipe"] as const) {
             assert.deepEqual([squares, returned], [[1, 4], "end"]);
             await python.eval("import threading\nclosed = threading.Event()\ndef endless():\n    try:\n        while True: yield 1\n    finally: closed.set()");
             for await (const _ of python.stream("endless()")) break;
-            assert.equal(await python.eval("closed.wait(10)"), true);
+            // It is closed between two calls: one that waited for that would wait for ever.
+            const end = Date.now() + 10_000;
+            while (!(await python.eval<boolean>("closed.is_set()"))) assert.ok(Date.now() < end, "it is closed");
             const list = await python.wrap(["a", "b"]);
             const items: unknown[] = [];
             for await (const item of list.stream()) items.push(item);
@@ -204,6 +208,33 @@ for (const backend of ["http", "pipe"] as const) {
             assert.throws(() => results.get(failed), (error: unknown) => error instanceof PythonError && error.type === "ZeroDivisionError");
             assert.throws(() => results.get(skipped), /did not run/);
             assert.throws(() => results.get(made), /keep: true/);
+        });
+
+        it("releases the objects of handles that are dropped", async () => {
+            setFlagsFromString("--expose-gc");
+            const collect = runInNewContext("gc") as () => void;
+            const other = await client.sessions.create();
+            const kept = await other.wrap([1]);
+            for (let n = 0; n < 10; n += 1) await other.wrap([n]);
+            const end = Date.now() + 10_000;
+            let held: unknown[] = [];
+            do {
+                collect();
+                held = await other.handles();
+            } while (held.length > 1 && Date.now() < end);
+            assert.deepEqual(held.map((handle) => (handle as { handleId: string }).handleId), [kept.id]);
+            await other.delete();
+        });
+
+        it("carries out calls of several sessions at once", async () => {
+            const sessions = await Promise.all(Array.from({ length: 4 }, async () => client.sessions.create()));
+            // Each waits for the others: they end only where all run at the same time.
+            const barrier = `/dev/shm/beep-ts-${python.id}-${backend}`;
+            const code = `import os, time\nopen(path + str(n), 'w').close()\nwhile not all(os.path.exists(path + str(m)) for m in range(4)): time.sleep(0.01)\nn`;
+            const numbers = await Promise.all(sessions.map(async (session, n) => session.eval(code, { locals: { n, path: barrier }, timeoutMs: 10_000 })));
+            assert.deepEqual(numbers, [0, 1, 2, 3]);
+            await python.eval("import glob, os\nfor file in glob.glob(path + '*'): os.remove(file)", { locals: { path: barrier } });
+            await Promise.all(sessions.map(async (session) => session.delete()));
         });
 
         it("manages sessions", async () => {

@@ -50,6 +50,19 @@ describe("the package", () => {
         assert.deepEqual(files.sort(), ["README.md", "dist", "package.json", "src"]);
     });
 
+    it("has types for programs that know neither Node nor newer libraries", async () => {
+        writeFileSync(join(folder, "program.ts"), `
+            import { connect, PythonError, type Handle } from "@beep-python/client";
+            const python = await connect("http://127.0.0.1:5678", { timeoutMs: 5 });
+            const n: number = await python.eval<number>("1");
+            const list: Handle = await python.wrap([n]);
+            for await (const item of list.stream<string>()) item.trim();
+            const { outputs } = await python.eval("x = 1", { outputs: ["x"] });
+            export const failed = (error: unknown): string | undefined => (error instanceof PythonError ? error.type : String(outputs));`);
+        const options = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2022", "--lib", "es2022,dom", "--skipLibCheck", "false"];
+        await run(process.execPath, [join(FOLDER, "node_modules/typescript/bin/tsc"), ...options, join(folder, "program.ts")], { cwd: folder });
+    });
+
     for (const [at, { code, expected }] of examples().entries()) {
         it(`runs example ${String(at + 1)} of the README`, async () => {
             const file = join(folder, `example${String(at)}.js`);

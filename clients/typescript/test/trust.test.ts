@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { geteuid } from "node:process";
 import { after, before, describe, it } from "node:test";
+import { inspect } from "node:util";
 
 import { AccessDenied, BeepPythonError, type Client, connect, ConnectionFailed, UntrustedServer } from "../src/index.js";
 import { serverUid } from "../src/node/trust.js";
@@ -47,6 +48,7 @@ describe("a server that wants a token", () => {
         for (const backend of ["http", "pipe"] as const) {
             await using(await connect(server.url(backend), { token }), async (client) => {
                 assert.deepEqual([await client.eval("1"), await client.eval("2")], [1, 2]);
+                assert.ok(!inspect(client, { depth: 20, showHidden: true }).includes(token), "it is not shown to whoever prints the client");
             });
         }
     });

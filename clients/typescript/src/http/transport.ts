@@ -34,10 +34,11 @@ const HEADERS: Readonly<Record<string, string>> = {
 };
 
 export class HttpTransport implements Transport {
-    private readonly authorization: Record<string, string>;
+    /** Hidden from `console.log`. */
+    readonly #authorization: Record<string, string>;
 
     constructor(readonly endpoint: string, private readonly requester: Requester, token: string | undefined) {
-        this.authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
+        this.#authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
     }
 
     async call(call: Call): Promise<unknown> {
@@ -126,7 +127,7 @@ export class HttpTransport implements Transport {
     private request(call: Call, headers: Record<string, string>, streamed: boolean): HttpRequest {
         const { operation } = call;
         let path = operation.path.replace("{sessionId}", () => encodeURIComponent(call.sessionId ?? ""));
-        const all: Record<string, string> = { ...headers, ...this.authorization };
+        const all: Record<string, string> = { ...headers, ...this.#authorization };
         let body: string | Uint8Array | undefined;
         if (call.datum) {
             const name = call.body["name"];

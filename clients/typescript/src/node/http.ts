@@ -128,17 +128,21 @@ class NodeResponse implements HttpResponse {
     }
 
     async text(): Promise<string> {
-        const whole = await this.bytes();
-        return Buffer.from(whole.buffer, whole.byteOffset, whole.byteLength).toString("utf8");
+        const pieces = await this.pieces();
+        const [first] = pieces;
+        return pieces.length === 1 && first ? first.toString("utf8") : Buffer.concat(pieces).toString("utf8");
     }
 
-    bytes(): Promise<Uint8Array> {
+    async bytes(): Promise<Uint8Array> {
+        return joined(await this.pieces());
+    }
+
+    private pieces(): Promise<Buffer[]> {
         const { message } = this;
-        const length = Number(message.headers["content-length"] ?? NaN);
         return new Promise((resolve, reject) => {
             const pieces: Buffer[] = [];
             message.on("data", (piece: Buffer) => { pieces.push(piece); });
-            message.on("end", () => { resolve(joined(pieces, length)); });
+            message.on("end", () => { resolve(pieces); });
             message.on("close", () => {
                 if (!message.complete) reject(this.lost(message.errored ?? new Error("the server closed the connection")));
             });
@@ -162,9 +166,8 @@ class NodeResponse implements HttpResponse {
 }
 
 /** The pieces as one, in memory of its own: a typed array over it begins at its beginning. */
-function joined(pieces: Buffer[], length: number): Uint8Array {
-    const total = Number.isNaN(length) ? pieces.reduce((sum, piece) => sum + piece.length, 0) : length;
-    const whole = new Uint8Array(total);
+function joined(pieces: Buffer[]): Uint8Array {
+    const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
     let at = 0;
     for (const piece of pieces) {
         whole.set(piece, at);

@@ -27,11 +27,14 @@ interface Answer {
 export class PipeTransport implements Transport {
     readonly endpoint: string;
     private readonly path: string;
+    /** Hidden from `console.log`. */
+    readonly #token: string | undefined;
     /** The last used is on top: it is the warmest. */
     private idle: PipeConnection[] = [];
     private readonly busy = new Set<PipeConnection>();
 
-    constructor(endpoint: PipeEndpoint, private readonly token: string | undefined) {
+    constructor(endpoint: PipeEndpoint, token: string | undefined) {
+        this.#token = token;
         this.endpoint = endpoint.text;
         this.path = endpoint.path ?? join(tmpdir(), `CoreFxPipe_${endpoint.name ?? ""}`);
     }
@@ -83,7 +86,7 @@ export class PipeTransport implements Transport {
             const kept = this.kept();
             const connection = kept ?? (await PipeConnection.open(this.trustedPath(), this.endpoint));
             this.busy.add(connection);
-            const token = connection.isNew && this.token !== undefined ? { token: this.token } : {};
+            const token = connection.isNew && this.#token !== undefined ? { token: this.#token } : {};
             try {
                 await connection.send(JSON.stringify({ ...token, ...line(call), ...more }), call.datum?.bytes);
                 return connection;
