@@ -10,7 +10,7 @@ const run = promisify(execFile);
 const START_MS = 120_000;
 
 export const BINARY = process.env["BEEP_PYTHON"] ?? "beep-python";
-export const PYTHON = process.env["BEEP_PYTHON_TEST_PYTHON"] ?? join(homedir(), ".pyenv/versions/3.12.1/bin/python3");
+export const PYTHON = process.env["BEEP_PYTHON_TEST_PYTHON"] ?? "/usr/bin/python3";
 
 interface Started {
     readonly id: string;

@@ -43,6 +43,7 @@ macro_rules! pages {
 pages! {
     readme_runs: "README.md",
     contributing_runs: "CONTRIBUTING.md",
+    installing_runs: "docs/install.md",
     getting_started_runs: "docs/getting-started.md",
     sessions_and_limits_run: "docs/sessions.md",
     environments_run: "docs/environments.md",
