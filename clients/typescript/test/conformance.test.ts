@@ -1,4 +1,4 @@
-/** The cases that every client is held to, over HTTP and over a pipe. */
+/** The cases that every client is held to, over HTTP, by `fetch` as in browsers, and over a pipe. */
 
 import { after, before, describe, it } from "node:test";
 
@@ -9,15 +9,21 @@ import { TestServer } from "./server.js";
 
 const cases = readCases();
 
-for (const backend of ["http", "pipe"] as const) {
-    describe(`conformance over ${backend}`, () => {
+const ways = [
+    ["HTTP", (server: TestServer) => connect(server.url("http"), { bigints: true })],
+    ["fetch", (server: TestServer) => connect(server.url("http"), { bigints: true, fetch })],
+    ["a pipe", (server: TestServer) => connect(server.url("pipe"), { bigints: true })],
+] as const;
+
+for (const [way, connected] of ways) {
+    describe(`conformance over ${way}`, () => {
         let server: TestServer;
         let client: Client;
         let version: string;
 
         before(async () => {
             server = await TestServer.start();
-            client = await connect(server.url(backend), { bigints: true });
+            client = await connected(server);
             version = (await client.health()).python ?? "";
         });
         after(async () => {

@@ -133,16 +133,30 @@ class NodeResponse implements HttpResponse {
         return pieces.length === 1 && first ? first.toString("utf8") : Buffer.concat(pieces).toString("utf8");
     }
 
+    /** The body, in memory of its own: a typed array over it begins at its beginning. */
     async bytes(): Promise<Uint8Array> {
-        return joined(await this.pieces());
+        const length = Number(this.message.headers["content-length"] ?? NaN);
+        if (Number.isNaN(length)) return new Uint8Array(Buffer.concat(await this.pieces()));
+        const whole = new Uint8Array(length);
+        let at = 0;
+        await this.each((piece) => {
+            whole.set(piece, at);
+            at += piece.length;
+        });
+        return whole;
     }
 
-    private pieces(): Promise<Buffer[]> {
+    private async pieces(): Promise<Buffer[]> {
+        const pieces: Buffer[] = [];
+        await this.each((piece) => pieces.push(piece));
+        return pieces;
+    }
+
+    private each(take: (piece: Buffer) => void): Promise<void> {
         const { message } = this;
         return new Promise((resolve, reject) => {
-            const pieces: Buffer[] = [];
-            message.on("data", (piece: Buffer) => { pieces.push(piece); });
-            message.on("end", () => { resolve(pieces); });
+            message.on("data", take);
+            message.on("end", resolve);
             message.on("close", () => {
                 if (!message.complete) reject(this.lost(message.errored ?? new Error("the server closed the connection")));
             });
@@ -163,15 +177,4 @@ class NodeResponse implements HttpResponse {
     private lost(error: unknown): ConnectionLost {
         return new ConnectionLost(this.base, true, error);
     }
-}
-
-/** The pieces as one, in memory of its own: a typed array over it begins at its beginning. */
-function joined(pieces: Buffer[]): Uint8Array {
-    const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
-    let at = 0;
-    for (const piece of pieces) {
-        whole.set(piece, at);
-        at += piece.length;
-    }
-    return whole;
 }
