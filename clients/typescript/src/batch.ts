@@ -115,7 +115,7 @@ export class Batch {
     }
 
     private add(operation: string, body: Json, values: Json, { asHandle, keep }: StepOptions): Step {
-        // Nobody could answer a callback: a batch has no events. The encoder refuses functions.
+        // No client could answer a callback: a batch has no events. The encoder refuses functions.
         const callbacks = new Callbacks();
         const encoded = encodeAll(values, callbacks);
         if (callbacks.size > 0) throw new BeepPythonError("not_encodable", "a step of a batch takes no functions: make the call by itself");

@@ -139,7 +139,7 @@ export class Caller {
     }
 }
 
-/** An id that nobody guesses. Pages without TLS have no `randomUUID`. */
+/** An id that cannot be guessed. Pages without TLS have no `randomUUID`. */
 function newId(): string {
     return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -218,7 +218,7 @@ export class Python {
     private perform(operation: Operation, body: Json, values: Json, options: CallOptions & EventOptions): Promise<Json> {
         const callbacks = new Callbacks();
         const { args, kwargs, locals, ...others } = values;
-        // A function among arguments is called while the call runs; one that is kept would have nobody to ask.
+        // A function among arguments is called while the call runs; one that is kept would have no client to ask.
         const encoded = { ...encodeAll({ args, kwargs, locals }, callbacks), ...encodeOthers(others) };
         return this.caller.perform(operation, { ...body, ...encoded }, options, callbacks);
     }

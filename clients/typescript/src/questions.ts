@@ -35,7 +35,7 @@ export class Questions {
         }
     }
 
-    /** Leaves the lines of input to whoever gave them. */
+    /** Leaves the lines of input to the program that gave them. */
     end(): void {
         this.leave?.();
     }

@@ -79,7 +79,7 @@ describe("lost connections", () => {
         }
     });
 
-    it("end a stream, which nobody goes on with", async () => {
+    it("end a stream, which is not gone on with", async () => {
         const proxy = new CutProxy(server.port, "item", 1);
         const through = await connect(`http://127.0.0.1:${String(await proxy.start())}`);
         try {

@@ -36,7 +36,7 @@ describe("a server that wants a token", () => {
         await server.remove();
     });
 
-    it("lets nobody in without", async () => {
+    it("is closed without", async () => {
         for (const backend of ["http", "pipe"] as const) {
             await using(await connect(server.url(backend)), async (client) => {
                 await assert.rejects(client.eval("1"), (error: unknown) => error instanceof AccessDenied && error.code === "unauthorized");
@@ -48,7 +48,7 @@ describe("a server that wants a token", () => {
         for (const backend of ["http", "pipe"] as const) {
             await using(await connect(server.url(backend), { token }), async (client) => {
                 assert.deepEqual([await client.eval("1"), await client.eval("2")], [1, 2]);
-                assert.ok(!inspect(client, { depth: 20, showHidden: true }).includes(token), "it is not shown to whoever prints the client");
+                assert.ok(!inspect(client, { depth: 20, showHidden: true }).includes(token), "it is not shown where the client is printed");
             });
         }
     });

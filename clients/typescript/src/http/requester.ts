@@ -1,4 +1,4 @@
-/** One HTTP request and its answer, whatever makes them. */
+/** One HTTP request and its answer, by `fetch` or by Node itself. */
 
 export interface HttpRequest {
     readonly method: string;

@@ -117,7 +117,7 @@ class NodeResponse implements HttpResponse {
 
     constructor(private readonly message: IncomingMessage, private readonly request: ClientRequest, private readonly base: string) {
         this.status = message.statusCode ?? 0;
-        // Whoever reads the body learns of the error there.
+        // The reader of the body learns of the error there.
         request.on("error", () => undefined);
         message.on("error", () => undefined);
     }

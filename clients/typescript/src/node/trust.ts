@@ -113,7 +113,7 @@ export function trustedSocket(path: string): { path: string; reason?: string } {
     if (!socket.isSocket()) return { path: real, reason: "it is no socket" };
     const reason = refusesUser(socket.uid) ?? refusesUser(folder.uid);
     if (reason !== undefined) return { path: real, reason };
-    // In a folder like /tmp nobody else can take the place of a socket; in another that all write to, anybody can.
+    // In a folder like /tmp no other user can take the place of a socket; in another that all write to, any can.
     const open = (folder.mode & WRITABLE) !== 0 && (folder.mode & STICKY) === 0;
     return open ? { path: real, reason: `others may write to ${dirname(real)}` } : { path: real };
 }

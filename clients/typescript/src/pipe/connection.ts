@@ -5,7 +5,7 @@ import { connect, type Socket } from "node:net";
 import { ConnectionFailed } from "../errors.js";
 
 const CONNECT_TIMEOUT_MS = 10_000;
-/** What the server has sent and nobody has read: beyond that nothing further is read from the socket. */
+/** What the server has sent and is not read yet: beyond that nothing further is read from the socket. */
 const MAX_UNREAD = 1 << 20;
 const NEWLINE = 10;
 

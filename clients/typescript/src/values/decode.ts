@@ -9,7 +9,7 @@ import { fromSurrogatePass } from "./surrogates.js";
 
 type Json = Record<string, unknown>;
 
-/** Reads a value. Arrays and objects are changed in place: what was parsed is nobody else's. */
+/** Reads a value. Arrays and objects are changed in place: what was parsed is not shared. */
 export function decode(value: unknown, bigints: boolean): unknown {
     if (typeof value !== "object" || value === null) return value;
     if (Array.isArray(value)) return decodeItems(value, bigints);
