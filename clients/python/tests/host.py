@@ -14,7 +14,7 @@ _SERVER = []
 
 os.environ["BEEP_PYTHON_HOME"] = tempfile.mkdtemp(prefix="beep-python-client-tests-")
 atexit.register(shutil.rmtree, os.environ["BEEP_PYTHON_HOME"], ignore_errors=True)
-for name in ("BEEP_PYTHON_TOKEN", "BEEP_PYTHON_TOKEN_FILE", "BEEP_PYTHON_ENDPOINT"):
+for name in ("BEEP_PYTHON_TOKEN", "BEEP_PYTHON_TOKEN_FILE"):
     os.environ.pop(name, None)
 
 

@@ -197,6 +197,45 @@ class Ends(unittest.TestCase):
 
         asyncio.run(carry_out())
 
+    def test_a_call_ends_where_its_listener_fails(self):
+        def fail(*_):
+            raise LookupError("not today")
+
+        async def carry_out():
+            python = await server().connect_async().create_session()
+            try:
+                with self.assertRaises(LookupError) as kept:
+                    await python.eval("import time\nprint(1)\ntime.sleep(600)", on_output=fail)
+                self.assertEqual((kept.exception.args, (await python.info())["calls"]), (("not today",), 0))
+            finally:
+                await python.delete()
+
+        asyncio.run(carry_out())
+        with server().connect().create_session() as python:
+            with self.assertRaises(LookupError) as kept:
+                python.eval("import time\nprint(1)\ntime.sleep(600)", on_output=fail)
+            self.assertEqual((kept.exception.args, python.info()["calls"]), (("not today",), 0))
+
+    def test_a_fork_has_connections_and_handles_of_its_own(self):
+        with server().connect().create_session() as python:
+            kept = python.wrap([1])
+            child = os.fork()
+            if child == 0:
+                status = 1
+                try:
+                    del kept
+                    status = 0 if all(python.eval("n", locals={"n": n}) == n for n in range(200)) else 2
+                finally:
+                    os._exit(status)
+            here = [python.eval("n", locals={"n": -n}) for n in range(200)]
+            self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), 0)
+            self.assertEqual((here, kept.value()), ([-n for n in range(200)], [1]))
+
+    def test_line_ends_get_into_no_header(self):
+        python = server().connect("http").with_options(request_id="a\r\nX-Beep-Session: other")
+        with self.assertRaises(beep_python_client.InvalidRequest):
+            python.put(b"data")
+
     def test_an_execution_that_is_left_is_cancelled(self):
         with server().connect().create_session() as python:
             for _ in python.execute("import time\nprint(1)\ntime.sleep(600)"):
@@ -208,6 +247,7 @@ class Ends(unittest.TestCase):
             kept = python.wrap([1])
             for _ in range(3):
                 python.wrap([2])
+            python.with_options(timeout=60).wrap([3])
             python.eval("1")
             self.assertEqual([handle["repr"] for handle in python.handles()], ["[1]"])
             kept.dispose()

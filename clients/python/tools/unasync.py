@@ -11,6 +11,7 @@ WORDS = [
     (r"\basync (def|for|with)\b", r"\1"),
     (r"\bawait ", ""),
     (r"\bAsync(?=[A-Z])", ""),
+    (r"\.aclose\(\)", ".close()"),
     (r"__a(enter|exit|iter|next)__", r"__\1__"),
     (r"StopAsyncIteration", "StopIteration"),
     (r"from typing import (.*)", lambda found: "from typing import " + ", ".join(sorted(set(found[1].split(", ")), key=lambda name: (not name.isupper(), name)))),

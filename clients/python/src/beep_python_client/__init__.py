@@ -64,7 +64,7 @@ def connect(
     endpoint: Optional[str] = None, *, token: Optional[str] = None, session: Optional[str] = None, allow_insecure_token: bool = False
 ) -> Session:
     """A client of the server at an endpoint: `http://HOST:PORT`, `https://HOST:PORT`, `unix:PATH` or `pipe:NAME`. Without one, of
-    `BEEP_PYTHON_ENDPOINT`, or of the newest running server of this user. It has the server's default session unless `session` names one.
+    the newest running server of this user. It has the server's default session unless `session` names one.
 
     A token, else that of `BEEP_PYTHON_TOKEN`, goes over TLS, or to a server of this user on this machine, unless `allow_insecure_token`.
     """

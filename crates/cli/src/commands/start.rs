@@ -44,7 +44,8 @@ pub(crate) struct Args {
     /// Stay in the foreground
     #[arg(long)]
     foreground: bool,
-    /// Stop when its standard input ends, as it does when the program that started it is gone; only commands that know it find it
+    /// Stop when standard input ends, as it does when the program that started it is gone. Clients that look for a server do
+    /// not find this one
     #[arg(long, requires = "foreground")]
     stop_at_end_of_input: bool,
     #[command(flatten)]

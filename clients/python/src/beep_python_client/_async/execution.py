@@ -1,9 +1,8 @@
-"""Calls that tell what happens: executions with their events, streams with their items."""
+"""Executions, which tell what happens meanwhile."""
 
 from __future__ import annotations
 
 from .._core.answer import Answer
-from .._core.errors import error_of
 from .._core.event import Event
 from .._core.request import Request
 from .call import AsyncCaller, Running
@@ -24,7 +23,7 @@ class AsyncExecution:
 
     async def __aiter__(self) -> AsyncIterator[Event]:
         printed = {"stdout": "", "stderr": ""}
-        async for event in self._running:
+        async for event in self._running.events():
             if event.event in printed:
                 printed[event.event] += event.text
             yield event
@@ -37,14 +36,3 @@ class AsyncExecution:
         if self.answer is None:
             raise RuntimeError("the execution has no value before all of its events were read")
         return self.answer.value
-
-
-async def streamed(caller: AsyncCaller, request: Request) -> AsyncIterator[Any]:
-    """The items of a stream."""
-    running = Running(caller, request, None)
-    async for event in running:
-        if event.event == "item":
-            yield caller._object(event.fields)
-    assert running.reply is not None
-    if running.reply.problem is not None:
-        raise error_of(running.reply.problem)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, AsyncIterator, Dict, Optional, Tuple
@@ -15,6 +17,7 @@ class AsyncHandle:
     def __init__(self, caller: AsyncCaller, told: Dict[str, Any]) -> None:
         self._caller = caller
         self._is_owned = told.get("typeName") != "module"
+        self._process = os.getpid()
         self._beep_python_handle_: str = told["handleId"]
         self.type_name: str = told.get("typeName", "")
         """Its type's `__name__`."""
@@ -33,8 +36,8 @@ class AsyncHandle:
         return f"<handle of a {module}{self.type_name}>"
 
     def __del__(self) -> None:
-        # Nothing is sent here: the next call does that.
-        if getattr(self, "_is_owned", False):
+        # Nothing is sent here: the next call does that. A fork's copy is not the program's handle.
+        if getattr(self, "_is_owned", False) and self._process == os.getpid():
             self._caller._released.append(self._beep_python_handle_)
 
     async def _on(self, command: str, **payload: Any) -> Any:
@@ -145,9 +148,7 @@ class AsyncHandle:
 
     async def items(self) -> AsyncIterator[Any]:
         """Iterates over the object."""
-        from .execution import streamed
-
-        async for item in streamed(self._caller, self._caller._request("stream", {"handleId": self.id})):
+        async for item in self._caller._items(self._caller._request("stream", {"handleId": self.id})):
             yield item
 
     async def renew(self) -> None:

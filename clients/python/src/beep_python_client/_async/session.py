@@ -8,7 +8,7 @@ from .._core.errors import InvalidRequest
 from .._core.event import Event
 from .batch import AsyncBatch
 from .call import AsyncCaller, Running
-from .execution import AsyncExecution, streamed
+from .execution import AsyncExecution
 from .handle import AsyncHandle
 from .transport import AsyncTransport
 
@@ -78,7 +78,7 @@ class AsyncSession(AsyncCaller):
 
     def stream(self, code: str, *, locals: Optional[Dict[str, Any]] = None, timeout: Optional[float] = None) -> AsyncIterator[Any]:
         """The items of an iterable or generator, each as soon as it is made."""
-        return streamed(self, self._evaluation("stream", code, locals, (), timeout, False))
+        return self._items(self._evaluation("stream", code, locals, (), timeout, False))
 
     def _evaluation(
         self, command: str, code: str, locals: Optional[Dict[str, Any]], outputs: Iterable[str], timeout: Optional[float], as_handle: bool
@@ -169,7 +169,7 @@ class AsyncSession(AsyncCaller):
         request.options.clear()
         request.capabilities += ["log", "progress"]
         running = Running(self, request, None)
-        async for event in running:
+        async for event in running.events():
             yield event
         assert running.reply is not None
         self._read(running.reply, "", "")

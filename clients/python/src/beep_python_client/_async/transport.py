@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections import deque
+
 from .._core import http, pipe
 from .._core.endpoint import Endpoint
 from .._core.request import Request
@@ -9,7 +12,7 @@ from .network import Connection, connect
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import List, Optional
+    from typing import Deque, Dict, List, Optional
 
     from .._core.exchange import Exchange
 
@@ -25,6 +28,8 @@ class AsyncTransport:
         self.endpoint = endpoint
         self.token = token
         self.allow_insecure_token = allow_insecure_token
+        self._process = os.getpid()
+        self._released: Dict[Optional[str], Deque[str]] = {}
         # Threads add and take without a lock: each of these is one step of Python.
         self._idle: List[Connection] = []
         self._is_closed = False
@@ -40,8 +45,16 @@ class AsyncTransport:
             return pipe.exchange(request, self.token if connection.first else None)
         return http.exchange(request, self.token, self.endpoint.host_header)
 
+    def released(self, session: Optional[str]) -> Deque[str]:
+        """The handles of a session that the program has no more use for; the next call there disposes of them."""
+        return self._released.setdefault(session, deque())
+
     async def take(self) -> Connection:
         """An idle connection that the host has not closed, or a new one."""
+        if self._process != os.getpid():
+            # After a fork the connections are the other process's: each answer goes to one of the two.
+            self.close_idle()
+            self._process = os.getpid()
         while True:
             try:
                 connection = self._idle.pop()
@@ -61,6 +74,9 @@ class AsyncTransport:
 
     def close(self) -> None:
         self._is_closed = True
+        self.close_idle()
+
+    def close_idle(self) -> None:
         while True:
             try:
                 self._idle.pop().close()

@@ -104,9 +104,6 @@ def _runs(record: Dict[str, Any]) -> bool:
 
 def found() -> Tuple[str, Optional[str]]:
     """Endpoint and token of the newest running server, its pipe first."""
-    named = os.environ.get("BEEP_PYTHON_ENDPOINT")
-    if named:
-        return named, token_in_env()
     for record in reversed(running_servers()):
         urls = {endpoint["backend"]: endpoint["url"] for endpoint in record["endpoints"]}
         url = urls.get("pipe") or urls.get("http")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from .data import Datum
-from .errors import BeepPythonError, ConnectionLost
+from .errors import BeepPythonError, ConnectionLost, InvalidRequest
 from .exchange import LINE, Read, Send, Told
 from .request import Reply, Request
 from .values import dumps
@@ -89,6 +89,8 @@ def _sent(request: Request, token: Optional[str], host: str) -> Parts:
         body.append(dumps(content))
     else:
         lines += _option_headers(request)
+    if any("\r" in line or "\n" in line for line in lines):
+        raise InvalidRequest("a token or an option of a call has a line end in it, which no header can have")
     length = sum(len(part) if isinstance(part, bytes) else part.nbytes for part in body)
     if method != "GET":
         lines.append(f"Content-Length: {length}")

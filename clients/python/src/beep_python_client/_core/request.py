@@ -13,20 +13,30 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Dict, List, Optional
 
-_PREFIX = os.urandom(6).hex()
 _NUMBERS = itertools.count(1)
+_prefix = ""
+
+
+def _renew_prefix() -> None:
+    """Ids are of one process: a cancel must not reach the call of another."""
+    global _prefix
+    _prefix = os.urandom(6).hex()
+
+
+_renew_prefix()
+os.register_at_fork(after_in_child=_renew_prefix)
 
 
 class Request:
     """A command with its payload, as the pipe has it; HTTP makes a route and a body of it."""
 
-    __slots__ = ("callbacks", "capabilities", "command", "data", "options", "payload", "placeholders", "request_id", "via", "with_events")
+    __slots__ = ("callbacks", "capabilities", "command", "data", "options", "payload", "placeholders", "request_id", "sent_before", "via", "with_events")
 
     def __init__(self, command: str, payload: Dict[str, Any], options: Dict[str, Any]) -> None:
         self.command = command
         self.payload = payload
         self.options = options
-        self.request_id: str = options.get("requestId") or f"{_PREFIX}-{next(_NUMBERS)}"
+        self.request_id: str = options.get("requestId") or f"{_prefix}-{next(_NUMBERS)}"
         self.via: Optional[str] = None
         self.with_events = False
         self.capabilities: List[str] = []
@@ -34,6 +44,8 @@ class Request:
         self.data: List[Datum] = []
         self.placeholders: List[Dict[str, Any]] = []
         """The values that stand for the data, in their order."""
+        self.sent_before: List[Any] = []
+        """Handles of data that went before the request, which needs them until it is answered."""
 
     def value(self, value: Any) -> Any:
         """The exact form of an argument, with what the request has to bring beside it."""

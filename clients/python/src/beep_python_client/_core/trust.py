@@ -18,7 +18,7 @@ def check_pipe(connection: socket.socket, endpoint: Endpoint) -> None:
     """The other end must be of this user, or root's."""
     credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     user = struct.unpack("3i", credentials)[1]
-    if user not in (0, os.geteuid()):
+    if not _is_trusted(user):
         raise UntrustedServer(f"nothing was sent to {endpoint.text}: user {user} listens there, and not the own user")
 
 
@@ -27,13 +27,29 @@ def check_loopback(connection: socket.socket, endpoint: Endpoint) -> None:
     user = _user_of_server(connection.getsockname(), connection.getpeername())
     if user is None:
         reason = "the system does not tell which user listens there, or it is another machine"
-    elif user in (0, os.geteuid()):
+    elif _is_trusted(user):
         return
     else:
         reason = f"user {user} listens there, and not the own user"
     raise UntrustedServer(
         f"the token was not sent to {endpoint.text}: {reason}; use https, or allow it with allow_insecure_token=True"
     )
+
+
+def _is_trusted(user: int) -> bool:
+    """Whether it is root or this user, and no number that stands for every user that this user namespace has none for."""
+    if user == 0:
+        return True
+    if user != os.geteuid():
+        return False
+    try:
+        with open("/proc/sys/kernel/overflowuid", encoding="ascii") as file:
+            if int(file.read()) != user:
+                return True
+        with open("/proc/self/uid_map", encoding="ascii") as file:
+            return sum(int(line.split()[2]) for line in file) >= 2**32 - 1
+    except (OSError, ValueError):
+        return user != 65534
 
 
 def _user_of_server(local: tuple[str, int], remote: tuple[str, int]) -> Optional[int]:
@@ -50,7 +66,9 @@ def _user_of_server(local: tuple[str, int], remote: tuple[str, int]) -> Optional
             if _port(own) != remote[1]:
                 continue
             if state == "0A":
-                listener = int(fields[7])
+                # One at this very address has it, before one at all addresses.
+                if _same(own, remote[0]) or (listener is None and not own.partition(":")[0].strip("0")):
+                    listener = int(fields[7])
             elif _port(other) == local[1] and _same(own, remote[0]) and _same(other, local[0]) and fields[9] != "0":
                 return int(fields[7])
     # A connection that is not accepted yet is its listener's.

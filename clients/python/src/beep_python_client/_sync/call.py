@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 from .._core.answer import QUESTION, Answer
 from .._core.errors import BeepPythonError, error_of
 from .._core.event import Event
@@ -15,7 +13,7 @@ from .transport import Transport
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Deque, Dict, Iterable, Iterator, Optional, Union
+    from typing import Any, Callable, Dict, Generator, Iterable, Iterator, Optional, Union
 
     Stdin = Union[Iterable[str], Callable[[Event], Optional[str]]]
     """Answers to `input()`: lines, or a function of the event that gives one, or None for the end."""
@@ -28,8 +26,7 @@ class Caller:
         self._transport = transport
         self._session = session
         self._options = options
-        self._released: Deque[str] = deque()
-        """Handles that the program has no more use for; the next call disposes of them."""
+        self._released = transport.released(session)
 
     def _request(self, command: str, payload: Dict[str, Any]) -> Request:
         options = dict(self._options)
@@ -52,11 +49,16 @@ class Caller:
             return self._read(self._whole(request), "", "")
         printed = {"stdout": "", "stderr": ""}
         running = Running(self, request, stdin)
-        for event in running:
-            if event.event in printed:
-                printed[event.event] += event.text
-            if on_event is not None:
-                settle(on_event(event))
+        events = running.events()
+        try:
+            for event in events:
+                if event.event in printed:
+                    printed[event.event] += event.text
+                if on_event is not None:
+                    settle(on_event(event))
+        finally:
+            # Where `on_event` has failed, the call is cancelled now, not when the events are garbage.
+            events.close()
         assert running.reply is not None
         try:
             return self._read(running.reply, printed["stdout"], printed["stderr"])
@@ -93,9 +95,10 @@ class Caller:
                 if self._session is not None:
                     put.options["session"] = self._session
                 put.data.append(datum)
-                body = self._read(self._whole(put), "", "").value
+                handle = self._read(self._whole(put), "", "").value
                 placeholder.clear()
-                placeholder["$handle"] = body.id
+                placeholder["$handle"] = handle.id
+                request.sent_before.append(handle)
             request.data.clear()
 
     def _plain(self, command: str, payload: Dict[str, Any]) -> Any:
@@ -128,6 +131,16 @@ class Caller:
         if "handleId" in body:
             return Handle(self, body)
         return decode(body.get("value"))
+
+    def _items(self, request: Request) -> Generator[Any, None]:
+        """The items of a stream."""
+        running = Running(self, request, None)
+        for event in running.events():
+            if event.event == "item":
+                yield self._object(event.fields)
+        assert running.reply is not None
+        if running.reply.problem is not None:
+            raise error_of(running.reply.problem)
 
     def _ask(self, event: Event, request: Request, lines: Union[Iterator[str], Callable[[Event], Optional[str]], None]) -> None:
         """Answers a question of the code."""
@@ -165,7 +178,8 @@ class Running:
         self._lines = stdin if stdin is None or callable(stdin) else iter(stdin)
         self.reply: Optional[Reply] = None
 
-    def __iter__(self) -> Iterator[Event]:
+    def events(self) -> Generator[Event, None]:
+        """Carries out the call."""
         caller, request = self._caller, self._request
         request.with_events = True
         caller._prepare(request)

@@ -1,9 +1,8 @@
-"""Calls that tell what happens: executions with their events, streams with their items."""
+"""Executions, which tell what happens meanwhile."""
 
 from __future__ import annotations
 
 from .._core.answer import Answer
-from .._core.errors import error_of
 from .._core.event import Event
 from .._core.request import Request
 from .call import Caller, Running
@@ -24,7 +23,7 @@ class Execution:
 
     def __iter__(self) -> Iterator[Event]:
         printed = {"stdout": "", "stderr": ""}
-        for event in self._running:
+        for event in self._running.events():
             if event.event in printed:
                 printed[event.event] += event.text
             yield event
@@ -37,14 +36,3 @@ class Execution:
         if self.answer is None:
             raise RuntimeError("the execution has no value before all of its events were read")
         return self.answer.value
-
-
-def streamed(caller: Caller, request: Request) -> Iterator[Any]:
-    """The items of a stream."""
-    running = Running(caller, request, None)
-    for event in running:
-        if event.event == "item":
-            yield caller._object(event.fields)
-    assert running.reply is not None
-    if running.reply.problem is not None:
-        raise error_of(running.reply.problem)
