@@ -5,8 +5,8 @@ import { encodeAll, readEvent, type Json } from "./caller.js";
 import { errorOf } from "./errors.js";
 import type { ExecutionEvent } from "./events.js";
 import type { Handle } from "./handle.js";
-import type { ExecuteOptions, StreamOptions } from "./more-options.js";
 import { OPERATIONS } from "./operations.js";
+import type { ExecuteOptions, StreamOptions } from "./options.js";
 import type { Python } from "./python.js";
 import { problemOf } from "./transport.js";
 

@@ -1,9 +1,9 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** An object that a session keeps for this client. */
 
+import type { FetchOptions } from "./data-options.js";
 import type { NdArray } from "./data.js";
-import type { FetchOptions, StreamOptions } from "./more-options.js";
-import type { ArgumentOptions, CallOptions, ResultOptions } from "./options.js";
+import type { ArgumentOptions, CallOptions, ResultOptions, StreamOptions } from "./options.js";
 import type { Python } from "./python.js";
 import { REFERENCE, type Reference } from "./values/classes.js";
 

@@ -11,7 +11,8 @@ export { NdArray, type Puttable, type TypedArray } from "./data.js";
 export * from "./errors.js";
 export type * from "./events.js";
 export type * from "./options.js";
-export type * from "./more-options.js";
+export type * from "./data-options.js";
+export type * from "./session-options.js";
 export {
     ByteArray, Complex, DateOnly, DateTime, Decimal, ELLIPSIS, Float, FrozenSet, PythonEnum, PythonPath, Slice, TimeDelta, TimeOnly, Tuple, Uuid,
     type Zoned,

@@ -88,6 +88,28 @@ export interface EvalOptions extends ResultOptions {
     readonly isolated?: boolean;
 }
 
+/** Options of streams. */
+export interface StreamOptions extends Omit<EvalOptions, "isolated" | "asHandle">, Pick<ArgumentOptions, "kwargs"> {
+    /** Of a handle: iterates over what this method returns. */
+    readonly method?: string;
+    readonly args?: readonly unknown[];
+    /** Takes what the generator returns at its end. */
+    readonly onReturn?: (value: unknown) => void;
+    /** Whether handles of items outlive the stream. */
+    readonly keep?: boolean;
+}
+
+/** Options of executions, whose events the program follows. */
+export interface ExecuteOptions extends Omit<EvalOptions, "isolated"> {
+    /** Names whose objects come with the result. */
+    readonly outputs?: readonly string[];
+    /** Which further events are told: progress and log records as the code tells them. Both are, unless this is false. */
+    readonly progress?: boolean;
+    readonly log?: boolean;
+    /** Whether output that is no UTF-8 comes as `bytes`. */
+    readonly rawOutput?: boolean;
+}
+
 const WIRE_OPTIONS = [
     "session", "timeoutMs", "graceMs", "limits", "leaseMs", "requestId", "cancelOnDisconnect", "tracebackLocals", "traceparent", "tracestate",
     "callback", "isolated",

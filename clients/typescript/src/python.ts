@@ -3,13 +3,13 @@
 import { Batch } from "./batch.js";
 import { Callbacks } from "./callback.js";
 import { Caller, encodeAll, type Json } from "./caller.js";
+import type { FetchOptions, PutOptions } from "./data-options.js";
 import { type NdArray, type Puttable, datumOf, readDatum } from "./data.js";
 import type { ExecutionEvent } from "./events.js";
 import { execute, stream } from "./following.js";
 import { type Description, Handle, type HandleInfo } from "./handle.js";
-import type { ExecuteOptions, FetchOptions, PutOptions, StreamOptions } from "./more-options.js";
 import { OPERATIONS, type Operation } from "./operations.js";
-import type { ArgumentOptions, CallOptions, EvalOptions, EventOptions, ResultOptions } from "./options.js";
+import type { ArgumentOptions, CallOptions, EvalOptions, EventOptions, ExecuteOptions, ResultOptions, StreamOptions } from "./options.js";
 import { Reaper } from "./reaper.js";
 import type { Transport } from "./transport.js";
 import { encode } from "./values/encode.js";

@@ -35,7 +35,7 @@ export class Questions {
         }
     }
 
-    /** Leaves the lines of input to the program that gave them. */
+    /** Takes no more lines of input, and says so to their generator. */
     end(): void {
         this.leave?.();
     }

@@ -4,9 +4,9 @@ import { readEvent, type Json } from "./caller.js";
 import type { Client } from "./client.js";
 import { errorOf } from "./errors.js";
 import type { SessionEvent } from "./events.js";
-import type { InterruptOptions, SessionInfo, SessionOptions } from "./more-options.js";
 import { OPERATIONS } from "./operations.js";
 import { Python } from "./python.js";
+import type { InterruptOptions, SessionInfo, SessionOptions } from "./session-options.js";
 import { problemOf } from "./transport.js";
 
 /** The sessions of a server. */

@@ -58,6 +58,7 @@ describe("values that are read", () => {
 
     it("reads keys of any kind", () => {
         const map = decode({ $dict: [[1, "a"], ["1", "b"], [null, "c"]] }, false);
+        assert.deepEqual(decode({ $dict: [["$handle", "x"]] }, false), { $handle: "x" });
         assert.deepEqual(map, new Map<unknown, unknown>([[1, "a"], ["1", "b"], [null, "c"]]));
         const plain = decode(JSON.parse('{"__proto__": {"$tuple": []}}'), false) as object;
         assert.deepEqual(Object.keys(plain), ["__proto__"]);

@@ -1,4 +1,4 @@
-/** One HTTP request and its answer, by `fetch` or by Node itself. */
+/** One HTTP request and its answer, by Node or by `fetch`. */
 
 export interface HttpRequest {
     readonly method: string;

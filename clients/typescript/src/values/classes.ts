@@ -77,8 +77,8 @@ export interface Zoned {
 
 /** A `datetime.datetime`, with the microseconds that a `Date` lacks: `2026-11-21T09:30:00.000001+01:00`. Without an offset it is naive. */
 export class DateTime extends Text implements Zoned {
-    readonly fold?: number;
-    readonly zone?: string;
+    declare readonly fold?: number;
+    declare readonly zone?: string;
 
     constructor(text: string, { fold, zone }: Zoned = {}) {
         super(text);
@@ -94,8 +94,8 @@ export class DateTime extends Text implements Zoned {
 
 /** A `datetime.time`: `09:30:00`. */
 export class TimeOnly extends Text implements Zoned {
-    readonly fold?: number;
-    readonly zone?: string;
+    declare readonly fold?: number;
+    declare readonly zone?: string;
 
     constructor(text: string, { fold, zone }: Zoned = {}) {
         super(text);

@@ -81,11 +81,14 @@ function decodeTag(tag: string, object: Json, bigints: boolean): unknown {
     }
 }
 
-function decodePairs(pairs: unknown[], bigints: boolean): Map<unknown, unknown> {
-    return new Map(pairs.map((pair) => {
+/** With text alone for keys, of which one begins with `$`, it is an object as others are. */
+function decodePairs(pairs: unknown[], bigints: boolean): unknown {
+    const entries = pairs.map((pair): [unknown, unknown] => {
         const [key, value] = list(pair, "$dict");
         return [decode(key, bigints), decode(value, bigints)];
-    }));
+    });
+    // `fromEntries` makes a key of `__proto__`, too.
+    return entries.every(([key]) => typeof key === "string") ? Object.fromEntries(entries as [string, unknown][]) : new Map(entries);
 }
 
 function decodeInt(digits: string, bigints: boolean): bigint {

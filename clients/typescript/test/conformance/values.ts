@@ -25,7 +25,10 @@ const TAGS: Record<string, Tagged> = {
     $tuple: (items: unknown[], _, read) => Tuple.from(items.map(read)),
     $set: (items: unknown[], _, read) => new Set(items.map(read)),
     $frozenset: (items: unknown[], _, read) => new FrozenSet(items.map(read)),
-    $dict: (pairs: unknown[][], _, read) => new Map(pairs.map(([key, value]) => [read(key), read(value)])),
+    $dict: (pairs: unknown[][], _, read) => {
+        const entries = pairs.map(([key, value]): [unknown, unknown] => [read(key), read(value)]);
+        return entries.every(([key]) => typeof key === "string") ? Object.fromEntries(entries as [string, unknown][]) : new Map(entries);
+    },
     $decimal: (text: string) => new Decimal(text),
     $date: (text: string) => new DateOnly(text),
     $datetime: (text: string, object) => new DateTime(text, object),
