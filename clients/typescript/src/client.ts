@@ -3,7 +3,7 @@
 import { Python } from "./python.js";
 import { OPERATIONS } from "./operations.js";
 import type { CallOptions } from "./options.js";
-import { Sessions, Session } from "./sessions.js";
+import { type Session, Sessions } from "./sessions.js";
 import type { Transport } from "./transport.js";
 
 /** What a server tells of itself. */
@@ -38,7 +38,7 @@ export class Client extends Python {
 
     /** The session of this id. */
     session(id: string): Session {
-        return new Session(this, id);
+        return this.sessions.get(id);
     }
 
     /** Closes the connections. Calls that are under way fail. */

@@ -32,3 +32,9 @@ export interface InterruptOptions {
     /** One interrupt, as Ctrl-C: code that catches it goes on. */
     readonly once?: boolean;
 }
+
+/** What became of the call that a session ran, and how many that waited were cancelled. */
+export interface Interrupted {
+    readonly outcome: string;
+    readonly aborted: number;
+}

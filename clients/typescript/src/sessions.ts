@@ -6,7 +6,7 @@ import { errorOf } from "./errors.js";
 import type { SessionEvent } from "./events.js";
 import { OPERATIONS } from "./operations.js";
 import { Python } from "./python.js";
-import type { InterruptOptions, SessionInfo, SessionOptions } from "./session-options.js";
+import type { Interrupted, InterruptOptions, SessionInfo, SessionOptions } from "./session-options.js";
 import { problemOf } from "./transport.js";
 
 /** The sessions of a server. */
@@ -22,6 +22,27 @@ export class Sessions {
     /** What the server tells of all of them, the default one first. */
     async list(): Promise<SessionInfo[]> {
         return (await this.client.caller.ofHost(OPERATIONS.sessionList))["sessions"] as SessionInfo[];
+    }
+
+    /** The session of this id. */
+    get(id: string): Session {
+        return new Session(this.client, id);
+    }
+
+    inspect(id: string): Promise<SessionInfo> {
+        return this.get(id).inspect();
+    }
+
+    interrupt(id: string, options: InterruptOptions = {}): Promise<Interrupted> {
+        return this.get(id).interrupt(options);
+    }
+
+    restart(id: string): Promise<number> {
+        return this.get(id).restart();
+    }
+
+    delete(id: string): Promise<void> {
+        return this.get(id).delete();
     }
 }
 
@@ -46,8 +67,8 @@ export class Session extends Python {
     }
 
     /** Stops the call that it runs; gives what became of that, and how many that waited were cancelled. */
-    async interrupt(options: InterruptOptions = {}): Promise<{ readonly outcome: string; readonly aborted: number }> {
-        return (await this.client.caller.ofHost(OPERATIONS.sessionInterrupt, { ...options }, this.id)) as { outcome: string; aborted: number };
+    async interrupt(options: InterruptOptions = {}): Promise<Interrupted> {
+        return (await this.client.caller.ofHost(OPERATIONS.sessionInterrupt, { ...options }, this.id)) as unknown as Interrupted;
     }
 
     /** Ends its process and goes on, empty; gives the new epoch. */

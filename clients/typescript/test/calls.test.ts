@@ -256,7 +256,12 @@ for (const backend of ["http", "pipe"] as const) {
             }
             assert.equal(await restarted, 2);
             assert.deepEqual(seen, [1, 2]);
-            await other.delete();
+            const { sessions } = client;
+            assert.equal((await sessions.inspect(other.id)).sessionEpoch, 2);
+            assert.deepEqual(await sessions.interrupt(other.id, { abortQueued: true }), { outcome: "not_found", aborted: 0 });
+            assert.equal(await sessions.restart(other.id), 3);
+            await sessions.delete(other.id);
+            await assert.rejects(other.info(), SessionGone);
         });
 
         it("takes options of a client for all calls", async () => {

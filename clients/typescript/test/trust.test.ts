@@ -108,7 +108,9 @@ describe("a server over TLS", () => {
         const { X509Certificate } = await import("node:crypto");
         const fingerprint = new X509Certificate(certificate).fingerprint256;
         const url = server.url("http");
-        for (const known of [await connect(url, { certificate: fingerprint }), await connect(`${url}?fingerprint=${fingerprint}`)]) {
+        for (const known of [
+            await connect(url, { certificate: fingerprint }), await connect(`${url}?fingerprint=${fingerprint}`), await connect(url, { certificate }),
+        ]) {
             await using(known, async (client) => { assert.equal(await client.eval("1"), 1); });
         }
         await using(await connect(url), async (client) => { await assert.rejects(client.eval("1"), (error: unknown) => error instanceof ConnectionFailed && /certificate/.test(error.message)); });
@@ -166,7 +168,7 @@ describe("the tables of the kernel", () => {
     const connection = (uid: number, inode: number): string => row("0100007F:1F90", "0100007F:C350", "01", uid, inode);
 
     it("tell who accepted a connection, or else who listens", () => {
-        const uid = (...rows: string[]): number | undefined => serverUid(here, there, [head + rows.join("")]);
+        const uid = (...rows: string[]): number | undefined => serverUid(here, there, [[head, ...rows]]);
         const everywhere = row("00000000:1F90", "00000000:0000", "0A", 7, 1);
         const exact = row("0100007F:1F90", "00000000:0000", "0A", 8, 2);
         assert.equal(uid(everywhere, connection(9, 3)), 9);
@@ -177,6 +179,6 @@ describe("the tables of the kernel", () => {
         const mapped = row("0000000000000000FFFF00000100007F:1F90", "0000000000000000FFFF00000100007F:C350", "01", 5, 4);
         assert.equal(uid(mapped), 5);
         const six = row("00000000000000000000000001000000:1F90", "00000000000000000000000001000000:C350", "01", 6, 4);
-        assert.equal(serverUid({ address: "::1", port: 50000 }, { address: "::1", port: 8080 }, [head + six]), 6);
+        assert.equal(serverUid({ address: "::1", port: 50000 }, { address: "::1", port: 8080 }, [[head, six]]), 6);
     });
 });

@@ -28,7 +28,24 @@ export function refusesToken(socket: Socket): string | undefined {
 
 function refusesUser(uid: number): string | undefined {
     const own = geteuid?.();
+    if (uid === own && uid === ambiguousUid()) return `user ${String(uid)} stands for several users in this container`;
     return uid === 0 || uid === own ? undefined : `user ${String(uid)} listens there, and not the own user`;
+}
+
+/** The number that stands for every user that has none in this user namespace; undefined where every user has one. */
+function ambiguousUid(): number | undefined {
+    const maps = linesOf("/proc/self/uid_map").map((line) => Number(line.trim().split(/\s+/)[2]));
+    const mapped = maps.filter(Number.isFinite).reduce((sum, count) => sum + count, 0);
+    if (maps.length === 0 || mapped >= 0xffff_ffff) return undefined;
+    return Number(linesOf("/proc/sys/kernel/overflowuid")[0] ?? 65534);
+}
+
+function linesOf(path: string): string[] {
+    try {
+        return readFileSync(path, "latin1").split("\n").filter((line) => line !== "");
+    } catch {
+        return [];
+    }
 }
 
 interface End {
@@ -46,8 +63,8 @@ interface Row {
 }
 
 /** The user that holds the server's end of a connection, by the tables of the kernel. Only Linux has them. */
-export function serverUid(local: End, remote: End, tables = readTables()): number | undefined {
-    const rows = tables.flatMap((table) => table.split("\n").slice(1)).flatMap((line) => readRow(line) ?? []);
+export function serverUid(local: End, remote: End, tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(linesOf)): number | undefined {
+    const rows = tables.flat().flatMap((line) => readRow(line) ?? []);
     const [here, there] = [canonical(local), canonical(remote)];
     const connection = rows.find((row) => same(row.local, there) && same(row.remote, here));
     if (connection?.state !== ESTABLISHED) return undefined;
@@ -56,16 +73,6 @@ export function serverUid(local: End, remote: End, tables = readTables()): numbe
     const listeners = rows.filter((row) => row.state === LISTEN && row.inode !== 0 && row.local.port === there.port);
     const listener = listeners.find((row) => same(row.local, there)) ?? listeners.find((row) => /^[0:.]+$/.test(row.local.address));
     return listener?.uid;
-}
-
-function readTables(): string[] {
-    return ["/proc/net/tcp", "/proc/net/tcp6"].map((path) => {
-        try {
-            return readFileSync(path, "latin1");
-        } catch {
-            return "";
-        }
-    });
 }
 
 function same(one: End, other: End): boolean {
