@@ -15,6 +15,8 @@ export class Unsent extends Error {}
 export class PipeConnection {
     /** Whether no line was sent yet: the first one has the token. */
     isNew = true;
+    /** Whether the server has let the client in: one that refuses says so in its first answer, and closes. */
+    isLetIn = false;
     isOpen = true;
     private pieces: Buffer[] = [];
     private unread = 0;
@@ -56,7 +58,7 @@ export class PipeConnection {
 
     /** Whether another call can follow: nothing that belongs to none has come. */
     get isUsable(): boolean {
-        return this.isOpen && this.failure === undefined && this.unread === 0;
+        return this.isLetIn && this.isOpen && this.failure === undefined && this.unread === 0;
     }
 
     /** Sends a line, and the data that follow it. */

@@ -108,7 +108,9 @@ export class PipeTransport implements Transport {
         } catch (error) {
             throw new ConnectionLost(this.endpoint, true, error);
         }
-        return parse(text);
+        const answer = parse(text);
+        if (answer.error === undefined) connection.isLetIn = true;
+        return answer;
     }
 
     /** Reads an answer, after which the connection is free for the next call. */
